@@ -174,8 +174,8 @@ struct test_outcome test_run(const char *const *argv, const void *input, size_t 
 	child = test_start(argv);
 	while (child.out >= 0 || child.err >= 0) {
 		struct pollfd fds[] = { { .fd = child.out, .events = POLLIN },
-			                { .fd = child.err, .events = POLLIN },
-			                { .fd = child.in, .events = POLLOUT } };
+					{ .fd = child.err, .events = POLLIN },
+					{ .fd = child.in, .events = POLLOUT } };
 
 		must(poll(fds, 3, -1) > 0 || errno == EINTR);
 		if (fds[0].revents && !take(child.out, &outcome.out, &outcome.out_size))
@@ -202,6 +202,7 @@ const char *test_command(void)
 	const char *command = getenv("COPAGE_COMMAND");
 
 	if (!command)
-		test_fail(__FILE__, __LINE__, "COPAGE_COMMAND names no command: use ./dev or meson");
+		test_fail(__FILE__, __LINE__,
+			  "COPAGE_COMMAND names no command: use ./dev or meson");
 	return command;
 }

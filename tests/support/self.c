@@ -22,7 +22,8 @@ static void must_say(const char *name, int status, const char *said)
 	struct test_outcome o = run_victim(name);
 
 	if (o.status != status || !strstr(o.out, said))
-		test_fail(__FILE__, __LINE__, "victim/%s: exit %d, says: %s", name, o.status, o.out);
+		test_fail(__FILE__, __LINE__, "victim/%s: exit %d, says: %s", name, o.status,
+			  o.out);
 	test_outcome_free(&o);
 }
 

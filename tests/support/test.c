@@ -87,9 +87,9 @@ _Noreturn static void fail_with(const char *file, int line, const char *text)
 
 	if (verdict_claim()) {
 		snprintf(verdict->text, sizeof(verdict->text), "%s:%d: %s%s%s%s%s", file, line,
-		         text, getpid() == case_pid ? "" : " [in a forked child]",
-		         sentence[0] ? "\n     the library: \"" : "", sentence,
-		         sentence[0] ? "\"" : "");
+			 text, getpid() == case_pid ? "" : " [in a forked child]",
+			 sentence[0] ? "\n     the library: \"" : "", sentence,
+			 sentence[0] ? "\"" : "");
 		atomic_store(&verdict->state, FAILED);
 	}
 	leave(1);
@@ -133,7 +133,7 @@ void test_fail_rc(const char *file, int line, const char *call, long long rc, lo
 	char a[100], b[100];
 
 	test_fail(file, line, "%s: returned %s, not %s", call, rc_name(rc, a, sizeof(a)),
-	          rc_name(want, b, sizeof(b)));
+		  rc_name(want, b, sizeof(b)));
 }
 
 void test_must_str(const char *file, int line, const char *expr, const char *got, const char *want)
@@ -141,30 +141,31 @@ void test_must_str(const char *file, int line, const char *expr, const char *got
 	if (got == want || (got && want && strcmp(got, want) == 0))
 		return;
 	test_fail(file, line, "must_str(%s): it is %s%s%s, not %s%s%s", expr, got ? "\"" : "",
-	          got ? got : "NULL", got ? "\"" : "", want ? "\"" : "", want ? want : "NULL",
-	          want ? "\"" : "");
+		  got ? got : "NULL", got ? "\"" : "", want ? "\"" : "", want ? want : "NULL",
+		  want ? "\"" : "");
 }
 
 void test_must_has(const char *file, int line, const char *expr, const char *text, const char *part)
 {
 	if (!text || !strstr(text, part))
 		test_fail(file, line, "must_has(%s): no \"%s\" in \"%s\"", expr, part,
-		          text ? text : "(NULL)");
+			  text ? text : "(NULL)");
 }
 
 void test_must_mem(const char *file, int line, const char *expr, const void *got, size_t got_size,
-                   const void *want, size_t want_size)
+		   const void *want, size_t want_size)
 {
 	const unsigned char *g = got, *w = want;
 	size_t i = 0;
 
 	if (got_size != want_size)
-		test_fail(file, line, "must_mem(%s): %zu bytes, not %zu", expr, got_size, want_size);
+		test_fail(file, line, "must_mem(%s): %zu bytes, not %zu", expr, got_size,
+			  want_size);
 	while (i < got_size && g[i] == w[i])
 		i++;
 	if (i < got_size)
-		test_fail(file, line, "must_mem(%s): byte %zu of %zu is 0x%02x, not 0x%02x", expr, i,
-		          got_size, g[i], w[i]);
+		test_fail(file, line, "must_mem(%s): byte %zu of %zu is 0x%02x, not 0x%02x", expr,
+			  i, got_size, g[i], w[i]);
 }
 
 /* --- small tools ------------------------------------------------------------------------- */
@@ -268,7 +269,7 @@ static bool root_mount(const struct test_case *c)
 		own_namespace = true;
 	}
 	snprintf(options, sizeof(options), "size=%zu,mode=755,nr_inodes=%u", c->tmpfs_bytes,
-	         c->tmpfs_inodes);
+		 c->tmpfs_inodes);
 	return mount("copage-test", root, "tmpfs", 0, options) == 0;
 }
 
@@ -298,7 +299,8 @@ static bool root_left(char *text, size_t size)
 	size_t used = 0;
 
 	while (dir && (entry = readdir(dir)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 && used < size)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+		    used < size)
 			used += (size_t)snprintf(text + used, size - used, " %s", entry->d_name);
 	if (dir)
 		closedir(dir);
@@ -465,7 +467,7 @@ int test_main(const char *suite, const struct test_case *cases, int argc, char *
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	seed = given ? strtoull(given, NULL, 10) : (uint64_t)test_now_ns();
 	verdict = mmap(NULL, sizeof(*verdict), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-	               -1, 0);
+		       -1, 0);
 	if (verdict == MAP_FAILED) {
 		perror("mmap");
 		return 1;

@@ -39,7 +39,7 @@
 /* --- cases ------------------------------------------------------------------------------- */
 
 enum {
-	TEST_FDS = 1 << 0,        /* fails if the case leaves a descriptor open */
+	TEST_FDS = 1 << 0, /* fails if the case leaves a descriptor open */
 	TEST_EMPTY_ROOT = 1 << 1, /* fails if the case leaves something in its root */
 };
 
@@ -51,20 +51,23 @@ enum {
 struct test_case {
 	const char *name;
 	void (*run)(void);
-	int check;            /* TEST_FDS | TEST_EMPTY_ROOT */
-	int needs;            /* TEST_ROOT | TEST_SLOW */
-	unsigned timeout_s;   /* default: 20; longer by itself under sanitizers and for slow runs */
-	int signal;           /* the case must end by this signal */
-	size_t tmpfs_bytes;   /* its directory is a file system of this size; needs root */
+	int check; /* TEST_FDS | TEST_EMPTY_ROOT */
+	int needs; /* TEST_ROOT | TEST_SLOW */
+	unsigned timeout_s; /* default: 20; longer by itself under sanitizers and for slow runs */
+	int signal; /* the case must end by this signal */
+	size_t tmpfs_bytes; /* its directory is a file system of this size; needs root */
 	unsigned tmpfs_inodes; /* and of so many inodes; default: no limit */
 };
 
 /* An entry of the table of cases; what follows the function are designated initialisers. */
-#define TEST(function, ...) { .name = #function, .run = function, __VA_ARGS__ }
+#define TEST(function, ...) \
+	{ \
+		.name = #function, .run = function, __VA_ARGS__ \
+	}
 
-#define TEST_MAIN(suite, cases)                                 \
-	int main(int argc, char **argv)                         \
-	{                                                       \
+#define TEST_MAIN(suite, cases) \
+	int main(int argc, char **argv) \
+	{ \
 		return test_main((suite), (cases), argc, argv); \
 	}
 
@@ -114,37 +117,39 @@ _Noreturn void test_skip(const char *format, ...) __attribute__((format(printf, 
 
 /* Each evaluates its arguments once, and on failure prints them, errno, and cop_error_text(). */
 
-#define must(condition)                                                                      \
-	do {                                                                                 \
-		if (!(condition))                                                            \
+#define must(condition) \
+	do { \
+		if (!(condition)) \
 			test_fail(__FILE__, __LINE__, "must(%s), errno %d", #condition, errno); \
 	} while (0)
 
 /* must_int(count, <=, 5): signed numbers */
-#define must_int(got, op, want)                                                                  \
-	do {                                                                                     \
-		long long got_ = (long long)(got), want_ = (long long)(want);                    \
-		if (!(got_ op want_))                                                            \
-			test_fail(__FILE__, __LINE__, "must_int(%s, %s, %s): it is %lld, not %s %lld", \
-			          #got, #op, #want, got_, #op, want_);                           \
+#define must_int(got, op, want) \
+	do { \
+		long long got_ = (long long)(got), want_ = (long long)(want); \
+		if (!(got_ op want_)) \
+			test_fail(__FILE__, __LINE__, \
+				  "must_int(%s, %s, %s): it is %lld, not %s %lld", #got, #op, \
+				  #want, got_, #op, want_); \
 	} while (0)
 
 /* must_u64(sequence, ==, 7): unsigned numbers */
-#define must_u64(got, op, want)                                                                  \
-	do {                                                                                     \
-		unsigned long long got_ = (got), want_ = (want);                                 \
-		if (!(got_ op want_))                                                            \
-			test_fail(__FILE__, __LINE__,                                            \
-			          "must_u64(%s, %s, %s): it is %llu (0x%llx), not %s %llu (0x%llx)", \
-			          #got, #op, #want, got_, got_, #op, want_, want_);              \
+#define must_u64(got, op, want) \
+	do { \
+		unsigned long long got_ = (got), want_ = (want); \
+		if (!(got_ op want_)) \
+			test_fail( \
+				__FILE__, __LINE__, \
+				"must_u64(%s, %s, %s): it is %llu (0x%llx), not %s %llu (0x%llx)", \
+				#got, #op, #want, got_, got_, #op, want_, want_); \
 	} while (0)
 
 /* must_rc(cop_pub_send(...), -EAGAIN): results of calls; an errno is spelled out */
-#define must_rc(call, want)                                                               \
-	do {                                                                              \
-		long long rc_ = (call), want_ = (want);                                   \
-		if (rc_ != want_)                                                         \
-			test_fail_rc(__FILE__, __LINE__, #call, rc_, want_);              \
+#define must_rc(call, want) \
+	do { \
+		long long rc_ = (call), want_ = (want); \
+		if (rc_ != want_) \
+			test_fail_rc(__FILE__, __LINE__, #call, rc_, want_); \
 	} while (0)
 
 /* must_str(text, "abc"): strings; either may be NULL */
@@ -158,33 +163,33 @@ _Noreturn void test_skip(const char *format, ...) __attribute__((format(printf, 
 	test_must_mem(__FILE__, __LINE__, #got, (got), (got_size), (want), (want_size))
 
 /* must_soon(condition, 20): it holds within so many milliseconds; asked again every 0.2 ms */
-#define must_soon(condition, ms)                                                                \
-	do {                                                                                    \
-		int64_t until_ = test_now_ns() + (int64_t)(ms) * 1000000;                       \
-		while (!(condition)) {                                                          \
-			if (test_now_ns() >= until_)                                            \
+#define must_soon(condition, ms) \
+	do { \
+		int64_t until_ = test_now_ns() + (int64_t)(ms)*1000000; \
+		while (!(condition)) { \
+			if (test_now_ns() >= until_) \
 				test_fail(__FILE__, __LINE__, "must_soon(%s): not within %lld ms", \
-				          #condition, (long long)(ms));                         \
-			test_sleep_ns(200000);                                                  \
-		}                                                                               \
+					  #condition, (long long)(ms)); \
+			test_sleep_ns(200000); \
+		} \
 	} while (0)
 
 _Noreturn void test_fail(const char *file, int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 _Noreturn void test_fail_rc(const char *file, int line, const char *call, long long rc,
-                            long long want);
+			    long long want);
 void test_must_str(const char *file, int line, const char *expr, const char *got, const char *want);
 void test_must_has(const char *file, int line, const char *expr, const char *text,
-                   const char *part);
+		   const char *part);
 void test_must_mem(const char *file, int line, const char *expr, const void *got, size_t got_size,
-                   const void *want, size_t want_size);
+		   const void *want, size_t want_size);
 
 /* --- other processes --------------------------------------------------------------------- */
 
 /*
  * A forked child, and a line to it: whole messages, in order, both ways.
  *
- *	static void publisher(int line, void *arg) { ...; test_tell(line, "ready"); test_hear(line); }
+ *	static void publisher(int line, void *arg) { ...; test_tell(line, "ready"); ... }
  *
  *	struct test_child child = test_fork(publisher, NULL);
  *	must_str(test_hear(child.line), "ready");
@@ -208,8 +213,8 @@ const char *test_hear(int line);
 /* Start a command, with its three streams to pipes. argv ends with NULL. */
 struct test_child test_start(const char *const *argv);
 
-/* Wait for the end, close the line and the pipes, and return the exit status, or minus the number
- * of the signal that ended it. test_end() is the usual: it must have ended with exit(0). */
+/* Close the line and the input, wait for the end, close the rest, and return the exit status, or
+ * minus the number of the signal that ended it. test_end() is the usual: it must be 0. */
 int test_wait(struct test_child *child);
 #define test_end(child) must_int(test_wait(child), ==, 0)
 

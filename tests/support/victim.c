@@ -1,5 +1,6 @@
 /*
- * tests/support/victim.c - cases that must fail, for self.c: a check that cannot fail proves nothing
+ * tests/support/victim.c - cases that must fail, for self.c: a check that cannot fail proves
+ * nothing
  */
 #include "support/test.h"
 
