@@ -1,6 +1,7 @@
 #!/bin/sh
 # tests/install/install.sh - the installed tree, and every route by which a program gets there
 
+# shellcheck source=tests/support/test.sh
 . "${COPAGE_TEST_SUPPORT:?}/test.sh"
 suite install
 
@@ -158,7 +159,7 @@ by_cmake()
 		add_executable(program $here/program.c)
 		target_link_libraries(program PRIVATE copage::$1)
 	END
-	cmake -S "$dir" -B "$dir/build" -DCMAKE_C_COMPILER="${cc%% *}" -DCMAKE_PREFIX_PATH="$prefix"
+	cmake -S "$dir" -B "$dir/build" -DCMAKE_C_COMPILER="${cc##* }" -DCMAKE_PREFIX_PATH="$prefix"
 	cmake --build "$dir/build"
 	says_hello "$dir/build/program"
 }
@@ -175,7 +176,7 @@ cmake_refuses()
 			message(FATAL_ERROR "found")
 		endif()
 	END
-	cmake -S "$dir" -B "$dir/build" -DCMAKE_C_COMPILER="${cc%% *}" -DCMAKE_PREFIX_PATH="$prefix"
+	cmake -S "$dir" -B "$dir/build" -DCMAKE_C_COMPILER="${cc##* }" -DCMAKE_PREFIX_PATH="$prefix"
 }
 
 by_meson_subproject()
@@ -198,7 +199,9 @@ after_the_tree_was_moved()
 {
 	have cmake
 	cp -R "$prefix" "$dir/moved"
-	prefix=$dir/moved libdir=$dir/moved/${libdir#"$prefix"/} by_cmake copage
+	libdir=$dir/moved/${libdir#"$prefix"/}
+	prefix=$dir/moved
+	by_cmake copage
 }
 
 run stages

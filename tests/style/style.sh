@@ -1,6 +1,7 @@
 #!/bin/sh
 # tests/style/style.sh - the rules of check.sh, held against the tree, and against what breaks them
 
+# shellcheck source=tests/support/test.sh
 . "${COPAGE_TEST_SUPPORT:?}/test.sh"
 suite style
 

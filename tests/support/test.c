@@ -212,6 +212,11 @@ void test_sleep_ns(int64_t ns)
 		;
 }
 
+static int fd_of(const struct dirent *entry)
+{
+	return (int)strtol(entry->d_name, NULL, 10);
+}
+
 /* Calls fn for each open descriptor of this process, but for the one that looks. */
 static void fd_each(void (*fn)(int fd, void *arg), void *arg)
 {
@@ -221,8 +226,8 @@ static void fd_each(void (*fn)(int fd, void *arg), void *arg)
 	if (!dir)
 		return;
 	while ((entry = readdir(dir)))
-		if (entry->d_name[0] != '.' && atoi(entry->d_name) != dirfd(dir))
-			fn(atoi(entry->d_name), arg);
+		if (entry->d_name[0] != '.' && fd_of(entry) != dirfd(dir))
+			fn(fd_of(entry), arg);
 	closedir(dir);
 }
 

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # tests/support/test.sh - suites written in POSIX sh, for what is about programs and files
 #
 #	. "$COPAGE_TEST_SUPPORT/test.sh"
