@@ -76,7 +76,7 @@ manuals_and_completions_are_there()
 declared()
 {
 	for header in "$prefix"/include/copage/*.h; do
-		$cc -fpreprocessed -dD -E -P "$header"
+		grep -v '^#include' "$header" | $cc -E -P -x c -
 	done | grep -v '^typedef' | grep -o '\bcop_[a-z0-9_]*(' | tr -d '(' | LC_ALL=C sort -u
 }
 

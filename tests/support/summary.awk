@@ -22,6 +22,7 @@
 	p = $2; f = $4; s = $6
 	next
 }
+/^FAIL / { said = said "FAIL " build "/" substr($0, 6) "\n"; next }
 { said = said $0 "\n" }
 
 function begin() {
