@@ -159,7 +159,8 @@ by_cmake()
 		add_executable(program $here/program.c)
 		target_link_libraries(program PRIVATE copage::$1)
 	END
-	cmake -S "$dir" -B "$dir/build" -DCMAKE_C_COMPILER="${cc##* }" -DCMAKE_PREFIX_PATH="$prefix"
+	cmake -S "$dir" -B "$dir/build" -G Ninja \
+		-DCMAKE_C_COMPILER="${cc##* }" -DCMAKE_PREFIX_PATH="$prefix"
 	cmake --build "$dir/build"
 	says_hello "$dir/build/program"
 }
@@ -176,7 +177,8 @@ cmake_refuses()
 			message(FATAL_ERROR "found")
 		endif()
 	END
-	cmake -S "$dir" -B "$dir/build" -DCMAKE_C_COMPILER="${cc##* }" -DCMAKE_PREFIX_PATH="$prefix"
+	cmake -S "$dir" -B "$dir/build" -G Ninja \
+		-DCMAKE_C_COMPILER="${cc##* }" -DCMAKE_PREFIX_PATH="$prefix"
 }
 
 by_meson_subproject()

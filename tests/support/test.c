@@ -262,15 +262,20 @@ static void root_remove(bool mounted)
 	nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* Mounts live in a namespace of the runner's own, and so end with it, however it ends. */
+/*
+ * Mounts live in a namespace of the runner's own, and so end with it, however it ends. That they
+ * do not show outside takes a private mount below them: "/", but in a chroot that is none.
+ */
 static bool root_mount(const struct test_case *c)
 {
 	static bool own_namespace;
 	char options[100];
 
 	if (!own_namespace) {
-		if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		if (unshare(CLONE_NEWNS))
 			return false;
+		if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
+			mount("none", "/dev/shm", NULL, MS_PRIVATE, NULL);
 		own_namespace = true;
 	}
 	snprintf(options, sizeof(options), "size=%zu,mode=755,nr_inodes=%u", c->tmpfs_bytes,
