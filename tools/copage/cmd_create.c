@@ -15,13 +15,13 @@ enum { OPT_MODE = 256, OPT_GROUP, OPT_MESSAGE_MAX, OPT_SEGMENTS, OPT_HOLD_AWAY }
 
 static const struct option_spec specs[] = {
 	{ OPT_MODE, "mode", "MODE",
-	  "who may take part: 0600 (default), 0660 or 0666; exact, in\n"
+	  "who may take part: 0600 (default), 0660 or 0666; exact, in "
 	  "spite of umask" },
 	{ OPT_GROUP, "group", "GROUP", "the group of its files, by name or number" },
 	{ OPT_MESSAGE_MAX, "message-max", "BYTES", "the largest message of a lane (default 1M)" },
 	{ OPT_SEGMENTS, "segments", "N", "segments of a lane (default 3)" },
 	{ OPT_HOLD_AWAY, "hold-away", NULL,
-	  "publishers wait for named subscribers that are away,\n"
+	  "publishers wait for named subscribers that are away, "
 	  "too: these miss nothing, and lanes may fill up" },
 	{ 0 },
 };
@@ -88,8 +88,8 @@ const struct verb verb_create = {
 	.operands_min = 1,
 	.operands_max = 1,
 	.summary = "make a topic that stays until it is removed",
-	.text = "A topic that 'pub' or 'sub' finds missing is made by them, with the defaults, and goes\n"
-		"with its last member. Create it for other settings, for other users, or to keep it.\n",
+	.text = "A topic that 'pub' or 'sub' finds missing is made by them, with the defaults, and goes "
+		"with its last member. Create it for other settings, for other users, or to keep it.",
 	.examples = "  copage create prices --mode 0660 --group traders\n"
 		    "  copage create video --message-max 32M --segments 8\n"
 		    "  copage create orders --hold-away\n",

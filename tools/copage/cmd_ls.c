@@ -201,7 +201,7 @@ enum { OPT_JSON = 256, OPT_NAMES };
 static const struct option_spec specs[] = {
 	{ 'l', "long", NULL, "owner, mode and age too" },
 	{ OPT_NAMES, "names", NULL, "only the names, one a line" },
-	{ OPT_JSON, "json", NULL, "JSON, one object; see copage(1) for its members" },
+	{ OPT_JSON, "json", NULL, "JSON, one object" },
 	{ 0 },
 };
 
@@ -238,9 +238,9 @@ const struct verb verb_ls = {
 	.operands = "[OPTION]... [ROOT]",
 	.operands_max = 1,
 	.summary = "list the topics of a root",
-	.text = "PUBS and SUBS are those that live, and behind a plus sign those that do not: closed,\n"
-		"away, dead or unreadable. MESSAGES are kept for subscribers to come; LAG is what the\n"
-		"slowest subscriber has yet to read; MEMORY is reserved.\n",
+	.text = "PUBS and SUBS are those that live, and behind a plus sign those that do not: closed, "
+		"away, dead or unreadable. MESSAGES are kept for subscribers to come; LAG is what the "
+		"slowest subscriber has yet to read; MEMORY is reserved.",
 	.examples = "  copage ls\n"
 		    "  copage ls -l /dev/shm/copage\n"
 		    "  copage ls --json | jq '.topics[] | select(.state != \"live\")'\n",

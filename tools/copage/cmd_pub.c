@@ -195,34 +195,34 @@ static const struct option_spec specs[] = {
 	{ OPT_LINES, "lines", NULL, "a message is a line with its newline (default)" },
 	{ OPT_STRIP, "strip", NULL, "a message is a line without its newline" },
 	{ OPT_CHUNK, "chunk", "BYTES",
-	  "a message is BYTES of the input, the last one what\n"
+	  "a message is BYTES of the input, the last one what "
 	  "remains. Sizes: 4096, 64K, 1M (powers of 1024)" },
 	{ OPT_FRAMED, "framed", NULL,
-	  "the input is frames: a size in 4 bytes, little-endian,\n"
+	  "the input is frames: a size in 4 bytes, little-endian, "
 	  "and a message; see 'copage help formats'" },
 	{ 'f', "file", "FILE", "read FILE instead of standard input" },
 	{ 'n', "count", "N", "stop after N messages of the input" },
 	{ OPT_RATE, "rate", "N[/s]", "send N messages a second at most" },
 	{ OPT_NAME, "name", "NAME",
-	  "publish under NAME: after a crash the same command goes on\n"
+	  "publish under NAME: after a crash the same command goes on "
 	  "in the same lane" },
 	{ OPT_RESUME, "resume", NULL,
-	  "with --name: step over the messages of the input that\n"
+	  "with --name: step over the messages of the input that "
 	  "the lane has already" },
 	{ OPT_SUBSCRIBERS, "subscribers", "N",
-	  "wait for N subscribers before sending (default 1;\n"
+	  "wait for N subscribers before sending (default 1; "
 	  "0: do not wait)" },
 	{ OPT_WHEN_FULL, "when-full", "HOW",
-	  "a subscriber is slow and the lane is full: wait\n"
+	  "a subscriber is slow and the lane is full: wait "
 	  "(default), fail, or drop the oldest" },
 	{ OPT_TIMEOUT, "timeout", "TIME",
-	  "wait no longer than TIME for subscribers or for room.\n"
+	  "wait no longer than TIME for subscribers or for room. "
 	  "Times: 10ms, 2s, 1.5m; a bare number is seconds" },
 	{ OPT_LINGER, "linger", "TIME",
-	  "wait no longer than TIME at the end for all to be read\n"
+	  "wait no longer than TIME at the end for all to be read "
 	  "(default: as long as it takes; 0: not at all)" },
 	{ OPT_MESSAGE_MAX, "message-max", "BYTES",
-	  "the largest message of the lane (default: the\n"
+	  "the largest message of the lane (default: the "
 	  "topic's, or what --chunk needs)" },
 	{ OPT_SEGMENTS, "segments", "N", "segments of the lane (default: the topic's)" },
 	{ 'q', "quiet", NULL, "no notes and no progress; failures only" },
@@ -365,9 +365,9 @@ const struct verb verb_pub = {
 	.operands_min = 1,
 	.operands_max = 1,
 	.summary = "publish standard input, or a file, into a topic",
-	.text = "The topic is made if it is not there. By default every line is a message, the first\n"
-		"of them waits until somebody subscribes, and the command ends when all subscribers\n"
-		"have read everything.\n",
+	.text = "The topic is made if it is not there. By default every line is a message, the first "
+		"of them waits until somebody subscribes, and the command ends when all subscribers "
+		"have read everything.",
 	.examples = "  tail -F /var/log/syslog | copage pub log\n"
 		    "  copage pub video --chunk 1M --file film.mkv --stats\n"
 		    "  copage pub prices --name feed --resume --file today.csv\n"

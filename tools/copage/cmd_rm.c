@@ -10,7 +10,7 @@
 
 static const struct option_spec rm_specs[] = {
 	{ 'f', "force", NULL,
-	  "although live members are there: they go on in memory that has\n"
+	  "although live members are there: they go on in memory that has "
 	  "no name any more" },
 	{ 0 },
 };
@@ -46,7 +46,7 @@ const struct verb verb_rm = {
 	.operands_min = 1,
 	.operands_max = INT_MAX,
 	.summary = "remove topics with all that they keep",
-	.text = "A topic in which somebody lives is left alone, unless --force is given.\n",
+	.text = "A topic in which somebody lives is left alone, unless --force is given.",
 	.examples = "  copage rm prices\n"
 		    "  copage rm --force /dev/shm/copage/video\n",
 	.specs = rm_specs,
@@ -75,7 +75,7 @@ const struct verb verb_forget = {
 	.operands_min = 2,
 	.operands_max = 2,
 	.summary = "forget a named subscriber that will not come back",
-	.text = "What is kept for it goes too, and publishers that wait for it go on.\n",
+	.text = "What is kept for it goes too, and publishers that wait for it go on.",
 	.examples = "  copage stat prices          # who is away?\n"
 		    "  copage forget prices ledger\n",
 	.specs = forget_specs,

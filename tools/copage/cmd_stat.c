@@ -415,7 +415,7 @@ enum { OPT_JSON = 256 };
 static const struct option_spec specs[] = {
 	{ 'i', "interval", "TIME", "look every TIME and show rates; the first after TIME" },
 	{ 'n', "count", "N", "with --interval: N times (default: until Ctrl-C)" },
-	{ OPT_JSON, "json", NULL, "a line of JSON for each look; see copage(1) for its members" },
+	{ OPT_JSON, "json", NULL, "a line of JSON for each look" },
 	{ 0 },
 };
 
@@ -451,8 +451,8 @@ const struct verb verb_stat = {
 	.operands_min = 1,
 	.operands_max = 1,
 	.summary = "look into a topic: settings, members, depth, lag, rates",
-	.text = "SENT counts the messages since a lane began, KEPT those that can still be read; LAG is\n"
-		"what a subscriber has yet to read. Nobody who takes part in the topic is disturbed.\n",
+	.text = "SENT counts the messages since a lane began, KEPT those that can still be read; LAG is "
+		"what a subscriber has yet to read. Nobody who takes part in the topic is disturbed.",
 	.examples = "  copage stat prices\n"
 		    "  copage stat prices --interval 1s\n"
 		    "  copage stat prices --json | jq '.subscribers[] | {name, lag_messages}'\n",

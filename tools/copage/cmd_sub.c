@@ -298,28 +298,28 @@ enum {
 
 static const struct option_spec specs[] = {
 	{ OPT_RAW, "raw", NULL,
-	  "messages as they are, nothing between them (default: a\n"
+	  "messages as they are, nothing between them (default: a "
 	  "newline after each that does not end in one)" },
 	{ OPT_FRAMED, "framed", NULL,
-	  "frames: a size in 4 bytes, little-endian, and the\n"
+	  "frames: a size in 4 bytes, little-endian, and the "
 	  "message; see 'copage help formats'" },
 	{ OPT_JSON, "json", NULL,
-	  "a line of JSON for each: publisher, sequence, size, and\n"
+	  "a line of JSON for each: publisher, sequence, size, and "
 	  "data or base64" },
 	{ OPT_FROM, "from", "WHERE",
-	  "oldest (default): what is still kept comes first;\n"
+	  "oldest (default): what is still kept comes first; "
 	  "newest: only what is new; or a sequence number" },
 	{ 'n', "count", "N", "end after N messages" },
 	{ OPT_LOSSY, "lossy", NULL, "publishers do not wait for us; what is missed is told" },
 	{ OPT_LATEST, "latest", NULL, "only the newest message of each publisher" },
 	{ OPT_NAME, "name", "NAME",
-	  "be remembered as NAME, and go on next time where this time\n"
+	  "be remembered as NAME, and go on next time where this time "
 	  "stopped; no message is lost to a crash, one may come twice" },
 	{ OPT_UNTIL_CLOSED, "until-closed", NULL,
-	  "end when the last publisher has closed and all\n"
+	  "end when the last publisher has closed and all "
 	  "is read" },
 	{ OPT_PUBLISHERS, "publishers", "N",
-	  "with --until-closed: not before N publishers have\n"
+	  "with --until-closed: not before N publishers have "
 	  "come and gone (default 1)" },
 	{ OPT_TIMEOUT, "timeout", "TIME", "end when no message came for TIME: 10ms, 2s, 1.5m" },
 	{ 'q', "quiet", NULL, "no notes and no progress; failures only" },
@@ -462,8 +462,8 @@ const struct verb verb_sub = {
 	.operands_min = 1,
 	.operands_max = 1,
 	.summary = "write a topic's messages to standard output",
-	.text = "The topic is made if it is not there; nobody needs to be there first. Publishers wait\n"
-		"for this subscriber when their lanes are full, unless it is --lossy or --latest.\n",
+	.text = "The topic is made if it is not there; nobody needs to be there first. Publishers wait "
+		"for this subscriber when their lanes are full, unless it is --lossy or --latest.",
 	.examples = "  copage sub prices\n"
 		    "  copage sub prices --json | jq .data\n"
 		    "  copage sub video --raw --until-closed > film.mkv\n"

@@ -7,55 +7,64 @@
 #include <copage/topic.h>
 #include <copage/version.h>
 
+#include <ctype.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-#define HELP_COLUMN 28 /* where the words of an option begin */
+#define HELP_WIDTH 80
+#define HELP_COLUMN 27 /* where the words of an option begin */
 
-/* An option's help may have several lines; those after the first are indented alike. */
-static void print_option(const char *form, int width, const char *help)
+/* Print text from column on, broken between words; the cursor is at column at already. */
+static void print_wrapped(const char *text, size_t at, size_t column)
 {
-	const char *end;
+	for (const char *word = text; *word;) {
+		size_t length = strcspn(word, " ");
 
+		if (at > column && at + 1 + length > HELP_WIDTH) {
+			putchar('\n');
+			at = 0;
+		}
+		if (at < column)
+			at += (size_t)printf("%*s", (int)(column - at), "");
+		else if (at > column)
+			at += (size_t)printf(" ");
+		at += (size_t)printf("%.*s", (int)length, word);
+		word += length;
+		word += strspn(word, " ");
+	}
+	putchar('\n');
+}
+
+static void print_option(char letter, const char *name, const char *value, const char *help)
+{
+	char form[80];
+	char letters[5] = "    ";
+	size_t width;
+
+	if (letter)
+		snprintf(letters, sizeof(letters), "-%c, ", letter);
+	width = (size_t)snprintf(form, sizeof(form), "  %s--%s%s%s", letters, name,
+				 value ? " " : "", value ? value : "");
 	printf("%s", form);
-	if (width >= HELP_COLUMN - 1) {
+	if (width >= HELP_COLUMN) {
 		putchar('\n');
 		width = 0;
 	}
-	for (;; help = end + 1) {
-		end = strchrnul(help, '\n');
-		printf("%*s%.*s\n", HELP_COLUMN - width, "", (int)(end - help), help);
-		width = 0;
-		if (!*end)
-			return;
-	}
-}
-
-static void print_options(const struct option_spec *specs)
-{
-	char form[80];
-	int width;
-
-	for (const struct option_spec *spec = specs; spec->name; spec++) {
-		char letter[5] = "    ";
-
-		if (spec->id < 256)
-			snprintf(letter, sizeof(letter), "-%c, ", (char)spec->id);
-		width = snprintf(form, sizeof(form), "  %s--%s%s%s", letter, spec->name,
-				 spec->value ? " " : "", spec->value ? spec->value : "");
-		print_option(form, width, spec->help);
-	}
-	print_option("  -h, --help", 12, "this text");
+	print_wrapped(help, width, HELP_COLUMN);
 }
 
 void help_verb(const struct verb *verb)
 {
-	printf("Usage: copage %s %s\n\n%s.\n", verb->name, verb->operands, verb->summary);
+	printf("Usage: copage %s %s\n\n%c%s.\n", verb->name, verb->operands,
+	       toupper((unsigned char)*verb->summary), verb->summary + 1);
 	if (verb->text)
-		printf("%s", verb->text);
+		print_wrapped(verb->text, 0, 0);
 	puts("\nOptions:");
-	print_options(verb->specs);
+	for (const struct option_spec *spec = verb->specs; spec->name; spec++)
+		print_option(spec->id < 256 ? (char)spec->id : '\0', spec->name, spec->value,
+			     spec->help);
+	print_option('h', "help", NULL, "this text");
 	printf("\nExamples:\n%s", verb->examples);
 }
 
@@ -91,7 +100,7 @@ static const char formats[] =
 	"  sub --raw     every message, nothing added\n"
 	"  sub --framed  every message in a frame\n"
 	"  sub --json    a line of JSON for every message\n\n"
-	"'pub' in any form but --strip, to one 'sub --raw', gives the input byte for byte; and so\n"
+	"'pub' in lines or chunks to one 'sub --raw' gives back the input byte for byte, and so\n"
 	"does --framed at both ends.\n\n"
 	"A frame:\n\n"
 	"    byte 0      1      2      3      4                4 + size\n"
@@ -139,7 +148,7 @@ const struct verb verb_help = {
 	.operands = "[VERB | exit-codes | formats]",
 	.operands_max = 1,
 	.summary = "explain the command, a verb, the exit codes, or the formats",
-	.examples = "  copage help pub\n"
+	.examples = "  copage help pub "
 		    "  copage help exit-codes\n",
 	.specs = specs,
 	.run = run_help,

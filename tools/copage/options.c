@@ -38,9 +38,9 @@ static void unknown(struct options *options)
 	else if (optopt)
 		word = letter;
 	options->status = fail(STATUS_USAGE,
-			       "unknown option '%s'%s%s%s; 'copage %s --help' lists all", word,
+			       "unknown option '%s'%s%s%s 'copage %s --help' lists all", word,
 			       guess ? ": did you mean '--" : "", guess ? guess : "",
-			       guess ? "'?" : "", options->verb->name);
+			       guess ? "'?" : ";", options->verb->name);
 }
 
 /* The long options and letters of a verb in the form that getopt_long wants. */

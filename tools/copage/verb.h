@@ -18,7 +18,7 @@ struct option_spec {
 	int id; /* what options_next() returns; the letter, if there is a short form */
 	const char *name; /* the long form, without its dashes */
 	const char *value; /* what its value is called in the help, or NULL if it takes none */
-	const char *help; /* lines are broken by hand */
+	const char *help;
 };
 
 struct verb {
