@@ -1,0 +1,398 @@
+/*
+ * topic/sub_lanes.c - which lanes a subscriber reads: they come, end, come back and vanish
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "object/object.h"
+#include "os/error.h"
+#include "os/os.h"
+#include "topic/subscriber.h"
+#include "topic/sweep.h"
+
+static struct cop__cursor *cursor_of(struct cop_sub *sub, const struct lane *lane)
+{
+	return cop__cursor_at(&sub->member, lane->cursor);
+}
+
+/* ---- attaching ---- */
+
+static int map_lane(struct cop_sub *sub, struct lane *lane)
+{
+	struct stat st;
+	struct cop__lane_shape shape;
+	int fd = cop__object_open(sub->topic.membersfd, lane->name, O_RDONLY, &st);
+
+	if (fd < 0)
+		return fd;
+	lane->inode = st.st_ino;
+
+	int rc = st.st_size < COP__PAGE
+			 ? cop__fail(-EBADMSG, "open %s: it is truncated to %lld bytes",
+				     lane->name, (long long)st.st_size)
+			 : cop__map_file(&lane->map, fd, (size_t)st.st_size, COP__MAP_READ);
+
+	cop__os_close(fd);
+	if (rc < 0)
+		return rc == -EBADMSG ? rc : cop__fail_os(rc, "map %s", lane->name);
+	rc = cop__lane_check(lane->map.base, lane->map.size, lane->name, &shape);
+	if (rc < 0) {
+		cop__map_close(&lane->map);
+		return rc;
+	}
+	cop__lane_reader_open(&lane->reader, lane->map.base, &shape);
+	return 0;
+}
+
+/* A copy must have room for the largest message of any lane that is copied from. */
+static int make_copy_room(struct cop_sub *sub, size_t size)
+{
+	if (size <= sub->copy_room)
+		return 0;
+
+	uint8_t *copy = realloc(sub->copy, size);
+
+	if (!copy)
+		return cop__fail(-ENOMEM, "make room for messages of %zu bytes", size);
+	sub->copy = copy;
+	sub->copy_room = size;
+	return 0;
+}
+
+/* Where to begin in a lane that has no cursor of ours yet. */
+static int seek_start(struct cop_sub *sub, struct lane *lane)
+{
+	uint32_t from = sub->joined ? COP_FROM_OLDEST : sub->opts.from;
+	int rc;
+
+	switch (from) {
+	case COP_FROM_NEWEST:
+		return cop__lane_seek_newest(&lane->reader);
+	case COP_FROM_SEQUENCE:
+		lane->wanted = sub->opts.from_sequence;
+		rc = cop__lane_seek_sequence(&lane->reader, lane->wanted);
+		if (rc == -EOVERFLOW) {
+			lane->gap_first = lane->wanted;
+			lane->gap_count = lane->reader.sequence - lane->wanted;
+			rc = 0;
+		}
+		return rc;
+	default:
+		return cop__lane_seek_oldest(&lane->reader);
+	}
+}
+
+/* Go on where the cursor stands that this subscriber, or one before it of this name, left. */
+static int seek_cursor(struct lane *lane, const struct cop__cursor *cursor)
+{
+	int rc = cop__lane_seek_position(&lane->reader, cursor->position);
+
+	if (rc == -EOVERFLOW) {
+		if (lane->reader.sequence > cursor->sequence) {
+			lane->gap_first = cursor->sequence;
+			lane->gap_count = lane->reader.sequence - cursor->sequence;
+		}
+		rc = 0;
+	}
+	return rc;
+}
+
+static int seek_lane(struct cop_sub *sub, struct lane *lane)
+{
+	bool fresh;
+	int rc = cop__cursors_find(&sub->member, &sub->topic, lane->reader.shape.uuid,
+				   &lane->cursor, &fresh);
+
+	if (rc < 0)
+		return rc;
+	rc = fresh ? seek_start(sub, lane) : seek_cursor(lane, cursor_of(sub, lane));
+	if (rc < 0) {
+		/* Tell its publisher, by a cursor that wants nothing, not to wait for us. */
+		cop__cursor_set(cursor_of(sub, lane), COP__CURSOR_DONE);
+		return cop__fail(-EBADMSG, "read %s: its segments are corrupt", lane->name);
+	}
+	lane->told_position = cop__lane_position(&lane->reader);
+	cop__cursor_move(cursor_of(sub, lane), lane->reader.sequence, lane->told_position);
+	/* From here on its publisher waits for this position, and no more for all of the lane. */
+	cop__cursor_set(cursor_of(sub, lane), COP__CURSOR_USED);
+	return 0;
+}
+
+static bool is_shortage(int rc)
+{
+	return rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM || rc == -ENOSPC;
+}
+
+static int attach(struct cop_sub *sub, struct lane *lane)
+{
+	int rc = map_lane(sub, lane);
+
+	if (rc < 0)
+		return rc;
+	lane->overrun = sub->opts.kind != COP_SUB_LOSSLESS ||
+			(lane->reader.shape.flags & COP__LANE_DROP);
+	if (lane->overrun && !(sub->opts.flags & COP_SUB_IN_PLACE && sub->opts.kind == COP_SUB_LOSSY))
+		rc = make_copy_room(sub, lane->reader.shape.message_max);
+	if (rc == 0)
+		rc = seek_lane(sub, lane);
+	if (rc < 0) {
+		cop__map_close(&lane->map);
+		return rc;
+	}
+	cop__map_populate(&lane->map, COP__MAP_READ);
+	sub->publishers_seen++;
+	sub->going_told = false;
+	return 0;
+}
+
+static int keep_lane(struct cop_sub *sub, struct lane *lane)
+{
+	if (sub->lane_count == sub->lane_room) {
+		size_t room = sub->lane_room ? 2 * sub->lane_room : 8;
+		struct lane **lanes = realloc(sub->lanes, room * sizeof(*lanes));
+
+		if (!lanes)
+			return cop__fail(-ENOMEM, "read %s: out of memory", lane->name);
+		sub->lanes = lanes;
+		sub->lane_room = room;
+	}
+	sub->lanes[sub->lane_count++] = lane;
+	return 0;
+}
+
+/*
+ * A file that we have not met: read it, or remember that we cannot. 0, or what is to be told. A
+ * shortage of ours is no reason to forget a lane: it is tried again.
+ */
+static int meet(struct cop_sub *sub, const char *name, uint64_t inode)
+{
+	struct lane *lane = calloc(1, sizeof(*lane));
+
+	if (!lane)
+		return cop__fail(-ENOMEM, "read %s: out of memory", name);
+	snprintf(lane->name, sizeof(lane->name), "%s", name);
+	lane->inode = inode;
+	lane->round = sub->round;
+
+	int rc = attach(sub, lane);
+
+	if (rc == -ENOENT || is_shortage(rc)) {
+		free(lane);
+		return rc == -ENOENT ? 0 : rc;
+	}
+	if (rc < 0)
+		lane->state = LANE_REFUSED;
+
+	int kept = keep_lane(sub, lane);
+
+	if (kept < 0) {
+		cop__map_close(&lane->map);
+		free(lane);
+		return kept;
+	}
+	return rc < 0 ? cop__sub_tell(sub, lane, rc, 0, 0) : 0;
+}
+
+/* ---- coming back ---- */
+
+/* A lane that had ended: its name was opened again, and its publisher goes on in it. */
+static void come_back(struct cop_sub *sub, struct lane *lane)
+{
+	if (cop__lane_closed(&lane->reader) ||
+	    cop__member_lives(sub->topic.membersfd, lane->name, lane->inode) != 1)
+		return;
+	lane->state = LANE_OPEN;
+	cop__cursor_set(cursor_of(sub, lane), COP__CURSOR_USED);
+	sub->going_told = false;
+}
+
+/* ---- listing ---- */
+
+struct listing {
+	struct cop_sub *sub;
+	int told; /* the first thing that is to be told */
+	bool own_seen;
+};
+
+static struct lane *find_lane(const struct cop_sub *sub, const char *name, uint64_t inode)
+{
+	for (size_t i = 0; i < sub->lane_count; i++)
+		if (sub->lanes[i]->inode == inode && strcmp(sub->lanes[i]->name, name) == 0)
+			return sub->lanes[i];
+	return NULL;
+}
+
+static int visit_member(void *arg, const char *name, uint64_t inode)
+{
+	struct listing *listing = arg;
+	struct cop_sub *sub = listing->sub;
+	struct lane *lane;
+
+	if (strcmp(name, sub->member.name) == 0)
+		listing->own_seen = true;
+	if (!cop__pub_name_of(name))
+		return 0;
+	lane = find_lane(sub, name, inode);
+	if (lane) {
+		lane->round = sub->round;
+		if (lane->state == LANE_ENDED)
+			come_back(sub, lane);
+		return 0;
+	}
+
+	int rc = meet(sub, name, inode);
+
+	if (is_shortage(rc))
+		sub->incomplete = true;
+	if (rc < 0 && listing->told == 0)
+		listing->told = rc;
+	return 0;
+}
+
+static void drop_lane(struct cop_sub *sub, size_t i)
+{
+	struct lane *lane = sub->lanes[i];
+
+	if (lane->map.base)
+		cop__cursor_set(cursor_of(sub, lane), COP__CURSOR_FREE);
+	if (sub->turn == lane)
+		sub->turn = NULL;
+	cop__map_close(&lane->map);
+	free(lane);
+	sub->lanes[i] = sub->lanes[--sub->lane_count];
+}
+
+int cop__sub_list(struct cop_sub *sub)
+{
+	struct listing listing = { .sub = sub };
+
+	/* Before the listing: who comes during it changes the number again. */
+	sub->members_seen = cop__load_acquire(&sub->topic.bell.page->members);
+	sub->incomplete = false;
+	sub->round++;
+
+	int rc = cop__os_list(sub->topic.membersfd, visit_member, &listing);
+
+	if (rc < 0 && rc != -ENOENT)
+		return cop__fail_os(rc, "list the members of %s", sub->topic.place.name);
+	for (size_t i = sub->lane_count; i-- > 0;) {
+		struct lane *lane = sub->lanes[i];
+
+		if (lane->round == sub->round)
+			continue;
+		if (lane->state == LANE_OPEN)
+			lane->vanished = true; /* what it still holds is read first */
+		else
+			drop_lane(sub, i);
+	}
+	if (!listing.own_seen && !sub->removed && sub->joined) {
+		sub->removed = true;
+		cop__fail(-ESTALE,
+			  "subscribe to %s: somebody removed this subscriber or its topic; what "
+			  "publishers send is kept for it no longer",
+			  sub->topic.place.name);
+		return cop__sub_tell(sub, NULL, -ESTALE, 0, 0);
+	}
+	return listing.told;
+}
+
+static bool is_read(const struct cop_sub *sub, uint32_t cursor)
+{
+	for (size_t i = 0; i < sub->lane_count; i++)
+		if (sub->lanes[i]->map.base && sub->lanes[i]->cursor == cursor)
+			return true;
+	return false;
+}
+
+void cop__sub_forget_cursors(struct cop_sub *sub)
+{
+	const struct cop__sub_header *header = (const void *)sub->member.map.base;
+
+	/* A lane that could not be attached for want of something keeps its cursor. */
+	if (sub->incomplete)
+		return;
+	for (uint32_t i = 0; i < header->capacity; i++)
+		if (!is_read(sub, i))
+			cop__cursor_set(cop__cursor_at(&sub->member, i), COP__CURSOR_FREE);
+}
+
+void cop__sub_forget_lanes(struct cop_sub *sub, bool unmap)
+{
+	for (size_t i = 0; i < sub->lane_count; i++) {
+		if (unmap)
+			cop__map_close(&sub->lanes[i]->map);
+		free(sub->lanes[i]);
+	}
+	free(sub->lanes);
+	sub->lanes = NULL;
+	sub->lane_count = sub->lane_room = 0;
+}
+
+/* ---- ending ---- */
+
+static bool any_open(const struct cop_sub *sub)
+{
+	for (size_t i = 0; i < sub->lane_count; i++)
+		if (sub->lanes[i]->state == LANE_OPEN)
+			return true;
+	return false;
+}
+
+/* Was something committed between the last look and the news of the end? */
+static bool has_more(struct lane *lane)
+{
+	struct cop__record record;
+
+	return cop__lane_peek(&lane->reader, &record) != 0;
+}
+
+static int end(struct cop_sub *sub, struct lane *lane, int error)
+{
+	bool gone;
+
+	cop__lane_settle(sub, lane);
+	lane->state = LANE_ENDED;
+	cop__cursor_set(cursor_of(sub, lane), COP__CURSOR_DONE);
+	(void)cop__sweep(&sub->topic, 0, NULL, NULL, &gone);
+	if (error == -EOWNERDEAD)
+		cop__fail(error, "read %s: its publisher died after message %llu", lane->name,
+			  (unsigned long long)lane->reader.sequence - 1);
+	if (!any_open(sub) && !sub->going_told &&
+	    sub->publishers_seen >= sub->opts.publishers_min) {
+		sub->going_told = true;
+		if (error == 0) {
+			cop__fail(-EPIPE, "read topic %s: its last publisher has closed",
+				  sub->topic.place.name);
+			return cop__sub_tell(sub, NULL, -EPIPE, 0, 0);
+		}
+	}
+	return error ? cop__sub_tell(sub, lane, error, lane->reader.sequence - 1, 0) : 0;
+}
+
+int cop__lane_notice(struct cop_sub *sub, struct lane *lane, bool probe)
+{
+	if (lane->state != LANE_OPEN)
+		return 0;
+	if (cop__lane_closed(&lane->reader))
+		return has_more(lane) ? 0 : end(sub, lane, 0);
+	if (!probe)
+		return 0;
+	if (lane->vanished || cop__object_leads_to(sub->topic.membersfd, lane->name,
+						   lane->inode) == 0) {
+		/* It can be swept only after we said DONE; so this was not a sweeper. */
+		lane->vanished = true;
+		if (has_more(lane) || cop__lane_closed(&lane->reader))
+			return 0;
+		cop__fail(-ESTALE, "read %s: somebody removed or replaced it", lane->name);
+		return end(sub, lane, -ESTALE);
+	}
+	if (cop__member_lives(sub->topic.membersfd, lane->name, lane->inode) != 0)
+		return 0;
+	/* The lock is free. It closed meanwhile, or it died. */
+	if (has_more(lane) || cop__lane_closed(&lane->reader))
+		return 0;
+	return end(sub, lane, -EOWNERDEAD);
+}

@@ -1,0 +1,229 @@
+/*
+ * topic/sub_read.c - take a message from a lane: in place, copied and checked, or the latest
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "os/error.h"
+#include "topic/subscriber.h"
+
+/* How often a copy is tried again because it was overrun meanwhile, before others get a turn. */
+#define COPY_TRIES 16
+
+static void stand(struct cop_sub *sub, struct lane *lane)
+{
+	lane->told_position = cop__lane_position(&lane->reader);
+	cop__cursor_move(cop__cursor_at(&sub->member, lane->cursor), lane->reader.sequence,
+			 lane->told_position);
+}
+
+void cop__lane_settle(struct cop_sub *sub, struct lane *lane)
+{
+	if (lane->state == LANE_OPEN && lane->told_position != cop__lane_position(&lane->reader))
+		stand(sub, lane);
+}
+
+void cop__sub_release(struct cop_sub *sub)
+{
+	struct lane *lane = sub->hand;
+	uint64_t before = lane->told_position;
+
+	sub->hand = NULL;
+	/* A message that was used in place and overrun meanwhile belongs to the gap. */
+	if (lane->overrun && (sub->opts.flags & COP_SUB_IN_PLACE) && cop__lane_lapped(&lane->reader))
+		return;
+	cop__lane_pass(&lane->reader, &sub->record);
+	stand(sub, lane);
+	if (lane->told_position / lane->reader.shape.segment_bytes !=
+	    before / lane->reader.shape.segment_bytes) {
+		/* A segment was left: its publisher may be waiting for that; and now and then the
+		 * one who always has something to read must look who else is there. */
+		cop__bell_check(&sub->topic.bell, &sub->topic.bell.page->space);
+		sub->turn = NULL;
+	}
+}
+
+static int hand_out(struct cop_sub *sub, struct lane *lane, const struct cop__record *record,
+		    const void *data, struct cop_msg *msg)
+{
+	sub->hand = lane;
+	sub->record = *record;
+	msg->data = data;
+	msg->size = record->size;
+	msg->sequence = lane->reader.sequence;
+	msg->skipped = 0;
+	msg->publisher = lane->name + strlen("pub.");
+	return 1;
+}
+
+/* The publisher has come round: go on at the oldest message there is, and tell what was missed. */
+static int overtaken(struct cop_sub *sub, struct lane *lane)
+{
+	uint64_t first = lane->reader.sequence;
+	int rc = cop__lane_seek_oldest(&lane->reader);
+
+	if (rc == -EAGAIN)
+		return 0; /* it is too fast just now; where we stand is known to be gone */
+	if (rc < 0)
+		return rc;
+	stand(sub, lane);
+	if (lane->reader.sequence <= first || sub->opts.kind == COP_SUB_LATEST)
+		return 0;
+	return cop__sub_tell(sub, lane, -EOVERFLOW, first, lane->reader.sequence - first);
+}
+
+/* Give a lane up: it needs nothing of us any more, nor we of it. */
+static int refuse(struct cop_sub *sub, struct lane *lane)
+{
+	lane->state = LANE_REFUSED;
+	lane->plain = false;
+	cop__cursor_set(cop__cursor_at(&sub->member, lane->cursor), COP__CURSOR_DONE);
+	cop__fail(-EBADMSG, "read %s: its records are corrupt at position %llu, message %llu",
+		  lane->name, (unsigned long long)cop__lane_position(&lane->reader),
+		  (unsigned long long)lane->reader.sequence);
+	return cop__sub_tell(sub, lane, -EBADMSG, lane->reader.sequence, 0);
+}
+
+static int trouble(struct cop_sub *sub, struct lane *lane, int rc)
+{
+	if (rc == -EOVERFLOW)
+		rc = overtaken(sub, lane);
+	return rc == -EBADMSG ? refuse(sub, lane) : rc;
+}
+
+/* In place. Where nobody overruns us the check is one load that never fails: it guards against a
+ * publisher that was made to forget us, by one who removed our file. */
+static int take_in_place(struct cop_sub *sub, struct lane *lane, struct cop_msg *msg)
+{
+	struct cop__record record;
+	int rc = cop__lane_peek(&lane->reader, &record);
+
+	if (rc > 0 && cop__lane_lapped(&lane->reader))
+		rc = -EOVERFLOW;
+	if (rc <= 0)
+		return rc < 0 ? trouble(sub, lane, rc) : 0;
+	return hand_out(sub, lane, &record, record.data, msg);
+}
+
+/* Copy the record at which the reader stands. 1, or -EOVERFLOW, -EBADMSG. */
+static int copy_out(struct cop_sub *sub, struct lane *lane, const struct cop__record *record)
+{
+	if (record->size > sub->copy_room)
+		return cop__lane_lapped(&lane->reader) ? -EOVERFLOW : -EBADMSG;
+	memcpy(sub->copy, record->data, record->size);
+	return cop__lane_lapped(&lane->reader) ? -EOVERFLOW : 1;
+}
+
+static int take_copy(struct cop_sub *sub, struct lane *lane, struct cop_msg *msg)
+{
+	struct cop__record record;
+	int rc = cop__lane_peek(&lane->reader, &record);
+
+	if (rc > 0)
+		rc = copy_out(sub, lane, &record);
+	if (rc <= 0)
+		return rc < 0 ? trouble(sub, lane, rc) : 0;
+	return hand_out(sub, lane, &record, sub->copy, msg);
+}
+
+/* Jump to the segment before the newest, where that is ahead: the newest may be empty yet. */
+static int approach(struct lane *lane)
+{
+	struct cop__lane_reader *reader = &lane->reader;
+	uint64_t bytes = reader->shape.segment_bytes;
+	uint64_t head = cop__load_acquire(&reader->hot->head);
+
+	if (head % bytes != 0)
+		return -EBADMSG;
+	if (head / bytes <= reader->number + 1)
+		return 0;
+
+	struct cop__lane_reader ahead = *reader;
+	int rc = cop__lane_seek_position(&ahead, head - bytes);
+
+	if (rc == 0)
+		*reader = ahead;
+	return rc;
+}
+
+/* Stand at the last record that is committed. 1 and *record, or 0, or negative. */
+static int walk_to_last(struct lane *lane, struct cop__record *record)
+{
+	struct cop__lane_reader *reader = &lane->reader;
+	struct cop__lane_reader last = *reader;
+	uint64_t stop = (reader->number + reader->shape.segments) * reader->shape.segment_bytes;
+	int found = 0, rc = approach(lane);
+
+	if (rc < 0)
+		return rc;
+	/* A writer that is faster than this walk is not followed further than round its ring. */
+	while ((rc = cop__lane_peek(reader, record)) > 0 && cop__lane_position(reader) < stop) {
+		last = *reader;
+		cop__lane_pass(reader, record);
+		found = 1;
+	}
+	if (rc < 0)
+		return rc;
+	if (found) {
+		*reader = last;
+		found = cop__lane_peek(reader, record);
+	}
+	return found;
+}
+
+static int take_latest(struct cop_sub *sub, struct lane *lane, struct cop_msg *msg)
+{
+	struct cop__record record;
+	uint64_t first = lane->reader.sequence;
+
+	for (int i = 0; i < COPY_TRIES; i++) {
+		int rc = walk_to_last(lane, &record);
+
+		if (rc > 0)
+			rc = copy_out(sub, lane, &record);
+		if (rc > 0) {
+			rc = hand_out(sub, lane, &record, sub->copy, msg);
+			msg->skipped = msg->sequence - first;
+			return rc;
+		}
+		if (rc == 0)
+			return 0;
+		rc = trouble(sub, lane, rc);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* Lanes with something to be seen to first. */
+static int take_special(struct cop_sub *sub, struct lane *lane, struct cop_msg *msg)
+{
+	struct cop__record record;
+	int rc;
+
+	if (lane->state == LANE_REFUSED)
+		return 0;
+	if (lane->gap_count > 0) {
+		uint64_t count = lane->gap_count;
+
+		lane->gap_count = 0;
+		return cop__sub_tell(sub, lane, -EOVERFLOW, lane->gap_first, count);
+	}
+	while (lane->reader.sequence < lane->wanted) {
+		rc = cop__lane_peek(&lane->reader, &record);
+		if (rc <= 0)
+			return rc < 0 ? trouble(sub, lane, rc) : 0;
+		cop__lane_pass(&lane->reader, &record);
+	}
+	if (sub->opts.kind == COP_SUB_LATEST)
+		return take_latest(sub, lane, msg);
+	if (lane->overrun && !(sub->opts.flags & COP_SUB_IN_PLACE))
+		return take_copy(sub, lane, msg);
+	lane->plain = true;
+	return take_in_place(sub, lane, msg);
+}
+
+int cop__lane_take(struct cop_sub *sub, struct lane *lane, struct cop_msg *msg)
+{
+	return lane->plain ? take_in_place(sub, lane, msg) : take_special(sub, lane, msg);
+}

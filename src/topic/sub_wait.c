@@ -1,0 +1,230 @@
+/*
+ * topic/sub_wait.c - wait until there is something: poll, then sleep on the bell, then on a watch
+ *
+ * A subscriber that finds nothing polls for a short while, then sleeps on the bell's data word for
+ * some slices, asking after each whether its publishers live. If still nothing came it watches the
+ * directory of members: the kernel then tells of comings, goings and deaths (the last close of a
+ * member's file), so that one who waits for hours neither wakes in vain nor learns late.
+ */
+#include <errno.h>
+#include <sys/inotify.h>
+
+#include "os/error.h"
+#include "os/os.h"
+#include "topic/subscriber.h"
+
+/* How many messages of one lane before the others are looked at. */
+#define TURNS 64
+
+/* How many rounds of polling between two looks at the clock, which costs some 25 ns. */
+#define ROUNDS_PER_CLOCK 64
+
+/* How many slices on the bell before the watch. */
+#define SLICES 2
+
+/* ---- looking ---- */
+
+/* Look at every lane once, beginning after the one that was served last. */
+static int look_at_lanes(struct cop_sub *sub, struct cop_msg *msg)
+{
+	for (size_t i = 0; i < sub->lane_count; i++) {
+		size_t n = (sub->next_lane + i) % sub->lane_count;
+		struct lane *lane = sub->lanes[n];
+		int rc = cop__lane_take(sub, lane, msg);
+
+		if (rc == 0)
+			continue;
+		sub->next_lane = n + 1;
+		sub->turn = rc > 0 ? lane : NULL;
+		sub->turns_left = TURNS;
+		return rc;
+	}
+	return 0;
+}
+
+/* Look for a message, and for news: 1, 0, or what is to be told. */
+static int look(struct cop_sub *sub, struct cop_msg *msg)
+{
+	if (cop__load_acquire(&sub->topic.bell.page->members) != sub->members_seen) {
+		int rc = cop__sub_list(sub);
+
+		if (rc < 0)
+			return rc;
+	}
+
+	int rc = look_at_lanes(sub, msg);
+
+	for (size_t i = 0; rc == 0 && i < sub->lane_count; i++)
+		rc = cop__lane_notice(sub, sub->lanes[i], false);
+	return rc;
+}
+
+/* Ask everybody for his life, and try again what could not be attached. */
+static int probe(struct cop_sub *sub)
+{
+	int rc = sub->incomplete ? cop__sub_list(sub) : 0;
+
+	for (size_t i = 0; rc == 0 && i < sub->lane_count; i++)
+		rc = cop__lane_notice(sub, sub->lanes[i], true);
+	return rc;
+}
+
+/* There is nothing: publishers that wait for us to read on must know how far we are. */
+static void settle(struct cop_sub *sub)
+{
+	for (size_t i = 0; i < sub->lane_count; i++)
+		cop__lane_settle(sub, sub->lanes[i]);
+	cop__bell_check(&sub->topic.bell, &sub->topic.bell.page->space);
+}
+
+/* ---- the watch ---- */
+
+int cop__sub_watch(struct cop_sub *sub)
+{
+	if (sub->watch >= 0)
+		return 0;
+
+	int watch = cop__os_inotify();
+
+	if (watch < 0)
+		return cop__fail_os(watch, "watch topic %s; see fs.inotify.max_user_instances",
+				    sub->topic.place.name);
+
+	int rc = cop__os_inotify_add(watch, sub->topic.bell.fd, IN_MODIFY);
+
+	if (rc >= 0)
+		rc = cop__os_inotify_add(watch, sub->topic.membersfd,
+					 IN_CREATE | IN_DELETE | IN_CLOSE_WRITE | IN_DELETE_SELF);
+	if (rc < 0) {
+		cop__os_close(watch);
+		return cop__fail_os(rc, "watch topic %s", sub->topic.place.name);
+	}
+	sub->watch = watch;
+	return 0;
+}
+
+/* Take what the watch has to tell. True: members may have come, gone or died. */
+static bool drain_watch(struct cop_sub *sub)
+{
+	_Alignas(struct inotify_event) char buffer[4096];
+	bool members = false;
+	ssize_t got;
+
+	while ((got = cop__os_read(sub->watch, buffer, sizeof(buffer))) > 0) {
+		for (ssize_t at = 0; at < got;) {
+			const struct inotify_event *event = (const void *)(buffer + at);
+
+			/* A nudge is a change of the bell; all else is about members, an overflow
+			 * of the queue included. */
+			members |= !(event->mask & IN_MODIFY);
+			at += (ssize_t)(sizeof(*event) + event->len);
+		}
+	}
+	return members;
+}
+
+/* Arm for the watch and look once more: what comes after this makes it readable. */
+static int look_armed_for_watch(struct cop_sub *sub, struct cop_msg *msg, bool ask)
+{
+	struct cop__bell *bell = &sub->topic.bell;
+	bool members = drain_watch(sub) || ask;
+
+	cop__bell_arm(bell, &bell->page->data, COP__BELL_DESCRIPTOR);
+
+	int rc = members ? cop__sub_list(sub) : 0;
+
+	if (rc == 0)
+		rc = look(sub, msg);
+	if (rc == 0 && members)
+		rc = probe(sub);
+	return rc;
+}
+
+/* ---- sleeping ---- */
+
+static int fail_deadline(struct cop_sub *sub, int64_t timeout_ns)
+{
+	if (timeout_ns == 0)
+		return cop__sub_tell(sub, NULL, -EAGAIN, 0, 0);
+	cop__fail(-ETIMEDOUT, "read topic %s: nothing came in time", sub->topic.place.name);
+	return cop__sub_tell(sub, NULL, -ETIMEDOUT, 0, 0);
+}
+
+/* Poll without sleeping, until then at the latest. */
+static int spin(struct cop_sub *sub, struct cop_msg *msg, int64_t until_ns)
+{
+	do {
+		for (int i = 0; i < ROUNDS_PER_CLOCK; i++) {
+			int rc = look(sub, msg);
+
+			if (rc != 0)
+				return rc;
+			cop__pause();
+		}
+	} while (cop__os_monotonic_ns() < until_ns);
+	return 0;
+}
+
+/* Sleep once: on the bell for the first slices, then on the watch if one can be had. */
+static int sleep_once(struct cop_sub *sub, struct cop_msg *msg, int64_t left_ns, int slice)
+{
+	struct cop__bell *bell = &sub->topic.bell;
+	uint32_t *word = &bell->page->data;
+
+	if (slice >= SLICES && !sub->watch_failed && sub->topic.bell.heavy) {
+		bool fresh = sub->watch < 0;
+
+		sub->watch_failed = cop__sub_watch(sub) < 0;
+		if (!sub->watch_failed) {
+			int rc = look_armed_for_watch(sub, msg, fresh);
+
+			if (rc == 0)
+				(void)cop__os_poll_readable(sub->watch, left_ns);
+			return rc;
+		}
+	}
+
+	uint32_t armed = cop__bell_arm(bell, word, COP__BELL_FUTEX);
+	int rc = look(sub, msg);
+
+	if (rc == 0) {
+		cop__bell_sleep(bell, word, armed, left_ns);
+		rc = look(sub, msg);
+	}
+	return rc != 0 ? rc : probe(sub);
+}
+
+static int wait(struct cop_sub *sub, struct cop_msg *msg, int64_t timeout_ns)
+{
+	int64_t start_ns = cop__os_monotonic_ns();
+	int64_t spin_ns = sub->opts.spin_ns;
+	int rc;
+
+	if (timeout_ns > 0 && spin_ns > timeout_ns)
+		spin_ns = timeout_ns;
+	rc = spin_ns > 0 ? spin(sub, msg, start_ns + spin_ns) : 0;
+	for (int slice = 0; rc == 0; slice++) {
+		int64_t left_ns = -1;
+
+		if (timeout_ns > 0) {
+			left_ns = start_ns + timeout_ns - cop__os_monotonic_ns();
+			if (left_ns <= 0)
+				return fail_deadline(sub, timeout_ns);
+		}
+		rc = sleep_once(sub, msg, left_ns, slice);
+	}
+	return rc;
+}
+
+int cop__sub_next_slow(struct cop_sub *sub, struct cop_msg *msg, int64_t timeout_ns)
+{
+	int rc = look(sub, msg);
+
+	if (rc != 0)
+		return rc;
+	settle(sub);
+	if (timeout_ns != 0)
+		return wait(sub, msg, timeout_ns);
+	rc = sub->watch_asked ? look_armed_for_watch(sub, msg, false) : 0;
+	return rc != 0 ? rc : fail_deadline(sub, 0);
+}
