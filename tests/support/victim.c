@@ -97,8 +97,8 @@ static void leaks(void)
 	void *volatile lost = malloc(100);
 
 	must(lost);
-	lost = NULL; /* NOLINT(clang-analyzer-unix.Malloc): that is the point */
-}
+	lost = NULL;
+} /* NOLINT(clang-analyzer-unix.Malloc): that is the point */
 
 static void leaks_in_child(int line, void *arg)
 {
