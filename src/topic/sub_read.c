@@ -174,7 +174,6 @@ static int walk_to_last(struct lane *lane, struct cop__record *record)
 static int take_latest(struct cop_sub *sub, struct lane *lane, struct cop_msg *msg)
 {
 	struct cop__record record;
-	uint64_t first = lane->reader.sequence;
 
 	for (int i = 0; i < COPY_TRIES; i++) {
 		int rc = walk_to_last(lane, &record);
@@ -183,7 +182,8 @@ static int take_latest(struct cop_sub *sub, struct lane *lane, struct cop_msg *m
 			rc = copy_out(sub, lane, &record);
 		if (rc > 0) {
 			rc = hand_out(sub, lane, &record, sub->copy, msg);
-			msg->skipped = msg->sequence - first;
+			msg->skipped = msg->sequence - lane->unseen;
+			lane->unseen = msg->sequence + 1;
 			return rc;
 		}
 		if (rc == 0)

@@ -30,6 +30,7 @@ struct lane {
 	uint64_t told_position; /* that the cursor says */
 	uint64_t wanted; /* sequence below which messages are passed over in silence */
 	uint64_t gap_first, gap_count; /* to be told */
+	uint64_t unseen; /* latest: sequence after the last message that was handed out */
 	struct cop__map map;
 	uint64_t inode;
 	char name[COP__MEMBER_NAME_MAX]; /* of the file */
