@@ -43,19 +43,28 @@ enum cop_when_full {
 
 /* Options of cop_pub_open(). Zero means the default, in every field. */
 struct cop_pub_opts {
-	size_t size;                /* of this structure; COP_PUB_OPTS_INIT sets it */
-	const char *name;           /* by which it can be opened again after its death; the rules
-	                               of topic names. Default: one is made up */
-	uint32_t when_full;         /* enum cop_when_full. COP_FULL_DROP is a property of the lane:
-	                               to open it again the same must be asked */
-	uint32_t segments;          /* of the ring: 2 to COP_SEGMENTS_MAX. Default: the topic's */
-	uint64_t message_max_bytes; /* the largest message, to COP_MESSAGE_MAX. Default: the
-	                               topic's. A ring reserves about segments times this */
-	int64_t full_timeout_ns;    /* COP_FULL_WAIT waits no longer than this. Default: for ever */
-	uint64_t first_sequence;    /* of a lane's first message. Default: 1. For streams that go
-	                               on from elsewhere; no effect on a lane that is opened again */
+	/* Of this structure; COP_PUB_OPTS_INIT sets it. */
+	size_t size;
+	/* By which it can be opened again after its death; the rules of topic names. Default: one
+	 * is made up. */
+	const char *name;
+	/* enum cop_when_full. COP_FULL_DROP is a property of the lane: to open the lane again the
+	 * same must be asked. */
+	uint32_t when_full;
+	/* Of the ring: 2 to COP_SEGMENTS_MAX. Default: the topic's. */
+	uint32_t segments;
+	/* The largest message, up to COP_MESSAGE_MAX bytes. Default: the topic's. A ring reserves
+	 * about segments times this, and 64 KiB a segment at least. */
+	uint64_t message_max_bytes;
+	/* COP_FULL_WAIT waits no longer than this. Default: for ever. */
+	int64_t full_timeout_ns;
+	/* Of a lane's first message. Default: 1. For streams that go on from elsewhere; no effect
+	 * on a lane that is opened again. */
+	uint64_t first_sequence;
 };
+/* clang-format off */
 #define COP_PUB_OPTS_INIT { sizeof(struct cop_pub_opts), NULL, 0, 0, 0, 0, 0 }
+/* clang-format on */
 
 /*
  * Open a publisher on a topic, which is made if it is not there. opts may be NULL. On success

@@ -59,20 +59,27 @@ enum cop_sub_from {
 
 /* Options of cop_sub_open(). Zero means the default, in every field. */
 struct cop_sub_opts {
-	size_t size;             /* of this structure; COP_SUB_OPTS_INIT sets it */
-	const char *name;        /* to be remembered by; the rules of topic names. Default: none */
-	uint32_t flags;          /* COP_SUB_IN_PLACE */
-	uint32_t kind;           /* enum cop_sub_kind */
-	uint32_t from;           /* enum cop_sub_from; a named one that comes back goes on where it
-	                            stopped instead */
-	uint32_t publishers_min; /* -EPIPE is not told before so many publishers have been seen.
-	                            Default: 1 */
+	/* Of this structure; COP_SUB_OPTS_INIT sets it. */
+	size_t size;
+	/* To be remembered by; the rules of topic names. Default: none, and nothing is kept. */
+	const char *name;
+	/* COP_SUB_IN_PLACE */
+	uint32_t flags;
+	/* enum cop_sub_kind */
+	uint32_t kind;
+	/* enum cop_sub_from. A named one that comes back goes on where it stopped instead. */
+	uint32_t from;
+	/* -EPIPE is not told before so many publishers have been seen. Default: 1. */
+	uint32_t publishers_min;
+	/* With COP_FROM_SEQUENCE. */
 	uint64_t from_sequence;
-	int64_t spin_ns;         /* how long to poll before sleeping; negative: not at all.
-	                            Default: 20,000; none where the process may use one processor
-	                            only */
+	/* How long to poll before sleeping; negative: not at all. Default: 20,000; none where the
+	 * process may run on one processor only. */
+	int64_t spin_ns;
 };
+/* clang-format off */
 #define COP_SUB_OPTS_INIT { sizeof(struct cop_sub_opts), NULL, 0, 0, 0, 0, 0, 0 }
+/* clang-format on */
 
 /* One message. Valid until the next call of cop_sub_next(), cop_sub_release() or
  * cop_sub_close() on the same handle. */

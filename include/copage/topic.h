@@ -11,9 +11,9 @@
  *
  * Naming a topic. A plain NAME is a topic in the default root: the directory that the environment
  * variable COPAGE_ROOT names, else /dev/shm/copage where root made that for all (mode 1777), else
- * /dev/shm/copage-UID, which is made when needed and goes with its last topic. "DIR/NAME", with at least one slash, is the topic NAME in the
- * root DIR. A root given by hand must exist. It should be on tmpfs; a file system without
- * O_TMPFILE is refused with -EOPNOTSUPP.
+ * /dev/shm/copage-UID, which is made when needed and goes with its last topic. "DIR/NAME", with at
+ * least one slash, is the topic NAME in the root DIR. A root given by hand must exist. It should be
+ * on tmpfs; a file system without O_TMPFILE is refused with -EOPNOTSUPP.
  * NAME is 1 to COP_NAME_MAX bytes of A-Z a-z 0-9 . _ - and does not begin with '.' or '-'.
  *
  * Life of a topic. It appears with its first member and goes with its last one, unless it was
@@ -44,16 +44,23 @@ extern "C" {
 
 /* Settings of a topic, fixed when it is made. Zero means the default, in every field. */
 struct cop_topic_opts {
-	size_t size;                /* of this structure; COP_TOPIC_OPTS_INIT sets it */
-	uint32_t flags;             /* COP_TOPIC_* */
-	uint32_t mode;              /* who may take part: 0600 (default), 0660 or 0666, exact in
-	                               spite of umask */
-	int64_t group;              /* the group of its files, as gid + 1; default: the caller's */
-	uint64_t message_max_bytes; /* lanes carry messages up to this size unless their publisher
-	                               says otherwise: up to COP_MESSAGE_MAX */
-	uint32_t segments;          /* segments of a lane likewise: 2 to COP_SEGMENTS_MAX */
+	/* Of this structure; COP_TOPIC_OPTS_INIT sets it. */
+	size_t size;
+	/* COP_TOPIC_* */
+	uint32_t flags;
+	/* Who may take part: 0600 (default), 0660 or 0666; exact in spite of umask. */
+	uint32_t mode;
+	/* The group of its files, as gid + 1. Default: the caller's. */
+	int64_t group;
+	/* Lanes carry messages up to this size unless their publisher says otherwise: up to
+	 * COP_MESSAGE_MAX bytes. */
+	uint64_t message_max_bytes;
+	/* Segments of a lane, likewise: 2 to COP_SEGMENTS_MAX. */
+	uint32_t segments;
 };
+/* clang-format off */
 #define COP_TOPIC_OPTS_INIT { sizeof(struct cop_topic_opts), 0, 0, 0, 0, 0 }
+/* clang-format on */
 
 /*
  * Make a topic that stays until it is removed. opts may be NULL.

@@ -9,8 +9,8 @@
  *	name  writer                    reader                    orders
  *	L1    record word, release      record word, acquire      the payload, the next word's zero
  *	                                                          and all before, before the record
- *	L2    segment base, release     segment base, acquire     first_sequence and the zeroed first
- *	                                                          word before the segment
+ *	L2    segment base, release     segment base, acquire     first_sequence and the zero in the
+ *	                                                          first word before the segment
  *	L3    segment base all ones,    acquire fence, segment    a copy made while its segment was
  *	      full fence before reuse   base, after the copy      reused is thrown away
  *	L4    hot.closed, release       hot.closed, acquire       the last record before the end
@@ -100,7 +100,7 @@ static inline void cop__lane_commit(struct cop__lane_writer *writer, size_t size
 	/* Relaxed: [L1] orders it before the word that makes it reachable. */
 	if (next < writer->end)
 		cop__store_relaxed((uint64_t *)next, 0);
-	/* [L1] release: the payload and the next word before this one. Pairs with cop__lane_peek. */
+	/* [L1] release: payload and next word before this word. Pairs with cop__lane_peek. */
 	cop__store_release((uint64_t *)writer->at, word);
 	writer->at = next;
 	writer->sequence++;

@@ -23,26 +23,26 @@
  *
  *	 63            32 31  30 29             0
  *	+----------------+------+----------------+
- *	|   sequence     | kind |      size      |   the low 32 bits of the sequence; bytes of payload
+ *	|   sequence     | kind |      size      |   low 32 bits of the sequence; payload bytes
  *	+----------------+------+----------------+
  *
  *	kind 0  nothing yet: the word is zero. A reader polls it in place: it is the commit word
  *	     1  a message; its payload follows the word
- *	     2  a message; its payload begins on the next 64-byte boundary, so that a reader who polls
- *	        the word leaves the writer's payload lines alone
+ *	     2  a message; its payload begins on the next 64-byte boundary, so that a reader
+ *	        who polls the word leaves the writer's payload lines alone
  *	     3  a pad: nothing more in this segment. size: the bytes that follow the word to the end
  *
- *	The next record begins on the next 8-byte boundary after the payload. Where that is the end of
- *	the segment, no pad is needed.
+ *	The next record begins on the next 8-byte boundary after the payload. Where that is the
+ *	end of the segment, no pad is needed.
  *
  * A record is committed if and only if its word is not zero. The writer stores zero in the next
  * word before it stores this one (release), so bytes of an earlier round never pass for a record.
  *
- * Opening a segment. In this order: base = all ones; full fence; the first word = 0; first_sequence;
- * base (release); hot.head; then the pad in the segment before (release). So whoever sees the pad
- * sees the segment, and a crash anywhere leaves either the old end or the new one. A reader who
- * copied something finds the base changed if reuse had begun (acquire fence between), and throws
- * the copy away.
+ * Opening a segment. In this order: base = all ones; full fence; the first word = 0;
+ * first_sequence; base (release); hot.head; then the pad in the segment before (release). So
+ * whoever sees the pad sees the segment, and a crash anywhere leaves either the old end or the new
+ * one. A reader who copied something finds the base changed if reuse had begun (acquire fence
+ * between), and throws the copy away.
  *
  * hot.low is where a new reader finds the oldest segment. The writer raises it, fences, and only
  * then looks who reads: a reader who comes later sees the new value. A segment below low may still
@@ -98,7 +98,7 @@ struct cop__segment {
 };
 
 #define COP__LANE_HOT_OFFSET COP__PAGE
-#define COP__LANE_SEGMENTS_OFFSET (2u * COP__PAGE)
+#define COP__LANE_SEGMENTS_OFFSET (2 * COP__PAGE)
 #define COP__SEGMENT_CLOSED UINT64_MAX /* base of a segment that is being reopened */
 #define COP__SEGMENT_RECORDS sizeof(struct cop__segment)
 #define COP__SEGMENT_MIN (64u << 10)

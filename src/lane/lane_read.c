@@ -49,8 +49,8 @@ int cop__lane_check(const void *base, uint64_t file_bytes, const char *name,
 	};
 	if (!check_shape(shape, file_bytes))
 		return cop__fail(-EBADMSG,
-				 "open %s: %u segments of %llu bytes do not make a file of %llu; it "
-				 "is damaged or truncated",
+				 "open %s: %u segments of %llu bytes do not make a file of %llu; "
+				 "it is damaged or truncated",
 				 name, header.segments, (unsigned long long)header.segment_bytes,
 				 (unsigned long long)file_bytes);
 	return 0;

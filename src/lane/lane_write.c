@@ -91,8 +91,8 @@ static int find_end(struct cop__lane_writer *writer, struct cop__lane_reader *re
 
 	if (rc < 0)
 		return rc;
-	if (newest > 0 && slot(writer, newest - 1)->base ==
-				  (newest - 1) * writer->shape.segment_bytes)
+	if (newest > 0 &&
+	    slot(writer, newest - 1)->base == (newest - 1) * writer->shape.segment_bytes)
 		rc = cop__lane_seek_position(reader, (newest - 1) * writer->shape.segment_bytes);
 	while (rc == 0) {
 		while ((rc = cop__lane_peek(reader, &record)) > 0)

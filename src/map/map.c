@@ -17,7 +17,7 @@ int cop__map_file(struct cop__map *map, int fd, size_t size, enum cop__map_acces
 	void *base;
 
 	*map = (struct cop__map){ 0 };
-	/* MAP_SHARED_VALIDATE: a flag that the file system does not know is an error, not ignored. */
+	/* MAP_SHARED_VALIDATE: a flag that the file system does not know is an error. */
 	int rc = cop__os_mmap(size, protection(access), MAP_SHARED_VALIDATE, fd, 0, &base);
 
 	if (rc < 0)

@@ -10,7 +10,7 @@
 
 /* The unit of every layout. Not the processor's page size, which differs between machines; files
  * are multiples of it, and the kernel rounds mappings up by itself. */
-#define COP__PAGE 4096u
+#define COP__PAGE UINT64_C(4096)
 
 struct cop__map {
 	uint8_t *base; /* NULL: not mapped */

@@ -72,7 +72,7 @@ int cop__member_create(struct cop__member *member, int dirfd, const char *name, 
 
 static int take_opened(struct cop__member *member, int fd, int dirfd, const struct stat *st)
 {
-	if (st->st_size < COP__PAGE)
+	if ((uint64_t)st->st_size < COP__PAGE)
 		return cop__fail(-EBADMSG, "open %s: it is truncated to %lld bytes", member->name,
 				 (long long)st->st_size);
 

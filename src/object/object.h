@@ -24,8 +24,7 @@ struct cop__access {
 
 /* Make a nameless file of size bytes in the directory's file system, all reserved, all zero.
  * Returns its descriptor, for reading and writing. Sentences name it "what". */
-int cop__object_make(int dirfd, uint64_t size, const struct cop__access *access,
-		     const char *what);
+int cop__object_make(int dirfd, uint64_t size, const struct cop__access *access, const char *what);
 
 /* Give it its name. -EEXIST: somebody else was first. */
 int cop__object_publish(int fd, int dirfd, const char *name);

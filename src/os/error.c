@@ -24,7 +24,7 @@ COP_EXPORT const char *cop_version(void)
 	return COP_VERSION;
 }
 
-static size_t keep(const char *format, va_list args)
+__attribute__((format(printf, 1, 0))) static size_t keep(const char *format, va_list args)
 {
 	/* Built aside, because an argument may be the text that is being replaced. */
 	char text[sizeof(last_text)];

@@ -68,17 +68,17 @@ static int seam(enum cop__os_call call)
 }
 
 /* Most wrappers are this: ask the seam, make the call, turn -1 into a negative errno. */
-#define CALL(call, expression)                               \
-	({                                                   \
-		long rc_ = seam(call);                       \
-		if (rc_ == 0) {                              \
-			do {                                 \
-				rc_ = (long)(expression);    \
+#define CALL(call, expression) \
+	({ \
+		long rc_ = seam(call); \
+		if (rc_ == 0) { \
+			do { \
+				rc_ = (long)(expression); \
 			} while (rc_ < 0 && errno == EINTR); \
-			if (rc_ < 0)                         \
-				rc_ = -errno;                \
-		}                                            \
-		rc_;                                         \
+			if (rc_ < 0) \
+				rc_ = -errno; \
+		} \
+		rc_; \
 	})
 
 int cop__os_open(int dirfd, const char *path, int flags, mode_t mode)
@@ -88,7 +88,7 @@ int cop__os_open(int dirfd, const char *path, int flags, mode_t mode)
 
 void cop__os_close(int fd)
 {
-	/* The descriptor is gone whatever close says; the seam can count it but not keep it open. */
+	/* The descriptor is gone whatever close says; the seam can only count it. */
 	if (fd >= 0) {
 		(void)seam(COP__OS_CLOSE);
 		close(fd);
@@ -171,8 +171,7 @@ int cop__os_allocate(int fd, uint64_t offset, uint64_t size)
 		return -EFBIG;
 	while (size > 0) {
 		uint64_t piece = size < ALLOCATE_PIECE ? size : ALLOCATE_PIECE;
-		int rc = (int)CALL(COP__OS_ALLOCATE,
-				   fallocate(fd, 0, (off_t)offset, (off_t)piece));
+		int rc = (int)CALL(COP__OS_ALLOCATE, fallocate(fd, 0, (off_t)offset, (off_t)piece));
 
 		if (rc < 0)
 			return rc;
@@ -204,7 +203,7 @@ static bool is_dot(const char *name)
 
 int cop__os_list(int dirfd, cop__os_visit *visit, void *arg)
 {
-	_Alignas(struct dirent64) char buffer[4096];
+	_Alignas(struct dirent64) char buffer[4096] = { 0 };
 
 	if (lseek(dirfd, 0, SEEK_SET) < 0)
 		return -errno;
@@ -216,9 +215,10 @@ int cop__os_list(int dirfd, cop__os_visit *visit, void *arg)
 			return (int)got;
 		for (long at = 0; at < got;) {
 			const struct dirent64 *entry = (const void *)(buffer + at);
-			int rc = is_dot(entry->d_name) ? 0
-						       : visit(arg, entry->d_name, entry->d_ino);
+			int rc = 0;
 
+			if (!is_dot(entry->d_name))
+				rc = visit(arg, entry->d_name, entry->d_ino);
 			if (rc != 0)
 				return rc;
 			at += entry->d_reclen;
@@ -297,8 +297,8 @@ int cop__os_futex_wait(const uint32_t *word, uint32_t expected, int64_t timeout_
 	int rc = seam(COP__OS_FUTEX_WAIT);
 
 	/* A signal ends the wait: the caller looks again anyway, and knows its deadline. */
-	if (rc == 0 && syscall(SYS_futex, word, FUTEX_WAIT, expected,
-			       to_timespec(timeout_ns, &ts), NULL, 0) < 0)
+	if (rc == 0 && syscall(SYS_futex, word, FUTEX_WAIT, expected, to_timespec(timeout_ns, &ts),
+			       NULL, 0) < 0)
 		rc = -errno;
 	return rc;
 }

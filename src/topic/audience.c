@@ -128,8 +128,8 @@ static bool must_wait(struct cop__topic *topic, const struct cop__peer *peer)
 	return false;
 }
 
-static bool has_read(struct cop__peer *peer, const struct cop__topic *topic,
-		     const uint64_t uuid[2], uint64_t position)
+static bool has_read(struct cop__peer *peer, const struct cop__topic *topic, const uint64_t uuid[2],
+		     uint64_t position)
 {
 	struct cop__cursor_view view = cop__peer_cursor(peer, topic->membersfd, uuid);
 

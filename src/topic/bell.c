@@ -19,7 +19,7 @@ int cop__bell_open(struct cop__bell *bell, int dirfd)
 	if (fd < 0)
 		return fd;
 
-	int rc = st.st_size == COP__PAGE
+	int rc = (uint64_t)st.st_size == COP__PAGE
 			 ? cop__map_file(&bell->map, fd, COP__PAGE, COP__MAP_WRITE)
 			 : -EBADMSG;
 

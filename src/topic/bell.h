@@ -25,7 +25,7 @@
 #include "topic/topic_layout.h"
 
 /* The longest sleep without a look around where nothing else would tell of a death. */
-#define COP__BELL_SLICE_NS (10 * 1000000)
+#define COP__BELL_SLICE_NS INT64_C(10000000)
 
 enum { COP__BELL_FUTEX = 1, COP__BELL_DESCRIPTOR = 2, COP__BELL_ARMED = 3, COP__BELL_RING = 4 };
 

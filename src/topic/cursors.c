@@ -225,8 +225,9 @@ static void follow_growth(struct cop__peer *peer, int membersfd)
 static bool view_at(const struct cop__peer *peer, uint32_t index, const uint64_t uuid[2],
 		    struct cop__cursor_view *view)
 {
-	const struct cop__cursor *cursor =
-		(const struct cop__cursor *)(peer->map.base + COP__SUB_CURSORS_OFFSET) + index;
+	const struct cop__cursor *cursor = (const struct cop__cursor *)(peer->map.base +
+									COP__SUB_CURSORS_OFFSET) +
+					   index;
 	/* [C1] acquire: the state before the rest. Pairs with cop__cursor_set. */
 	uint32_t state = cop__load_acquire(&cursor->state);
 

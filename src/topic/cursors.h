@@ -20,8 +20,8 @@ struct cop__sub_ident {
 };
 
 /* Make or take over the file of a subscriber. -EBUSY: a live one holds the name. */
-int cop__cursors_open(struct cop__member *member, const struct cop__topic *topic,
-		      const char *file, const struct cop__sub_ident *ident);
+int cop__cursors_open(struct cop__member *member, const struct cop__topic *topic, const char *file,
+		      const struct cop__sub_ident *ident);
 
 /* The cursor for a lane, made when there is none: *fresh tells. Its index stays valid when the
  * file grows; addresses do not. Negative errno where there is no room for it. */
@@ -34,7 +34,8 @@ static inline struct cop__cursor *cop__cursor_at(const struct cop__member *membe
 }
 
 /* Let the world know where it stands. */
-static inline void cop__cursor_move(struct cop__cursor *cursor, uint64_t sequence, uint64_t position)
+static inline void cop__cursor_move(struct cop__cursor *cursor, uint64_t sequence,
+				    uint64_t position)
 {
 	cop__store_relaxed(&cursor->sequence, sequence);
 	/* [C1] release: all reading of what lies before, before the position lets it be reused.
@@ -85,7 +86,7 @@ struct cop__audience {
 	bool own_seen; /* the last listing had the publisher's own file */
 };
 
-/* Bring it up to date with the directory. -ENOMEM, -EMFILE and the like: somebody may be missing. */
+/* Bring it up to date with the directory. -ENOMEM, -EMFILE and the like: some may be missing. */
 int cop__audience_refresh(struct cop__audience *audience, const struct cop__topic *topic,
 			  const struct cop__member *own);
 void cop__audience_close(struct cop__audience *audience);

@@ -58,9 +58,11 @@ static int list_root(const struct cop__place *place, struct names *names)
 	int rc = cop__os_list(fd, add_name, names);
 
 	cop__os_close(fd);
-	if (rc < 0) {
+	if (rc != 0) {
 		free(names->name);
-		return rc == -ENOMEM ? rc : cop__fail_os(rc, "list %s", place->root);
+		if (rc != -ENOMEM)
+			cop__fail_os(rc, "list %s", place->root);
+		return rc;
 	}
 	if (names->count > 0)
 		qsort(names->name, names->count, sizeof(*names->name), compare_names);
@@ -86,14 +88,14 @@ static bool may_be_topic(const char *name)
 
 COP_EXPORT int cop_topic_list(const char *root, cop_topic_visit *visit, void *arg)
 {
-	struct cop__place place;
+	struct cop__place place = { 0 };
 	struct names names;
 	int count = 0;
 	int rc = set_root(&place, root);
 
 	if (rc == 0)
 		rc = list_root(&place, &names);
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	for (size_t i = 0; rc == 0 && i < names.count; i++) {
 		struct cop__topic topic;
@@ -223,7 +225,7 @@ static int gc_root(struct cop__place *place, uint32_t flags, cop_gc_visit *visit
 	int count = 0;
 	int rc = list_root(place, &names);
 
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	for (size_t i = 0; i < names.count; i++) {
 		struct leftover left = { place, names.name[i], flags, visit, arg };
@@ -243,7 +245,7 @@ static int gc_root(struct cop__place *place, uint32_t flags, cop_gc_visit *visit
 
 COP_EXPORT int cop_gc(const char *topic, uint32_t flags, cop_gc_visit *visit, void *arg)
 {
-	struct cop__place place;
+	struct cop__place place = { 0 };
 	size_t len = topic ? strlen(topic) : 0;
 	int rc;
 

@@ -55,12 +55,11 @@ static int set_path(struct cop__place *place, const char *path)
 {
 	size_t len = strlen(path);
 
-	while (len > 1 && path[len - 1] == '/')
-		len--;
 	if (len >= sizeof(place->root))
 		return cop__fail(-ENAMETOOLONG, "find the root: its path has %zu bytes", len);
-	memcpy(place->root, path, len);
-	place->root[len] = '\0';
+	memcpy(place->root, path, len + 1);
+	while (len > 1 && place->root[len - 1] == '/')
+		place->root[--len] = '\0';
 	return 0;
 }
 
@@ -114,8 +113,8 @@ static int check_private_root(const struct cop__place *place, int fd)
 		return cop__fail_os(rc, "look at %s", place->root);
 	if (st.st_uid != cop__os_uid() || (st.st_mode & 022) != 0)
 		return cop__fail(-EACCES,
-				 "open the root %s: it belongs to user %u with mode %04o and should "
-				 "be this user's own; remove it, or set COPAGE_ROOT",
+				 "open the root %s: it belongs to user %u with mode %04o and "
+				 "should be this user's own; remove it, or set COPAGE_ROOT",
 				 place->root, st.st_uid, st.st_mode & 07777);
 	return 0;
 }

@@ -15,7 +15,7 @@
 #include "topic/sweep.h"
 
 /* How long a publisher that waits for room sleeps before it asks whether who blocks it lives. */
-#define PROBE_NS (5 * 1000000)
+#define PROBE_NS INT64_C(5000000)
 
 struct cop_pub {
 	/* What every message touches. */
@@ -170,8 +170,7 @@ static void announce_owner(struct cop_pub *pub)
 static int start(struct cop_pub *pub, const struct cop_pub_opts *opts,
 		 const struct cop__lane_shape *shape)
 {
-	int rc = cop__lane_writer_open(&pub->lane, pub->member.map.base, shape,
-				       pub->member.name);
+	int rc = cop__lane_writer_open(&pub->lane, pub->member.map.base, shape, pub->member.name);
 
 	if (rc == 0)
 		rc = cop__audience_refresh(&pub->audience, &pub->topic, &pub->member);
@@ -216,12 +215,11 @@ static int open_and_join(struct cop_pub *pub, const char *topic, const struct co
 			return 0;
 		cop__topic_close(&pub->topic);
 		if (!cop__join_again(rc, tries))
-			return rc == -EAGAIN
-				       ? cop__fail(-EBUSY,
-						   "open publisher %s on %s: a live process "
-						   "holds that name",
-						   opts->name, topic)
-				       : rc;
+			return rc == -EAGAIN ? cop__fail(-EBUSY,
+							 "open publisher %s on %s: a live process "
+							 "holds that name",
+							 opts->name, topic)
+					     : rc;
 	}
 }
 
@@ -330,8 +328,10 @@ static __attribute__((noinline)) int reserve_slow(struct cop_pub *pub, size_t si
 	int rc = make_room(pub);
 
 	if (rc == 0 && !cop__lane_reserve(&pub->lane, size_bytes))
-		rc = cop__fail(-EMSGSIZE, "publish as %s: an empty segment is too small for %zu "
-					  "bytes", pub->name, size_bytes);
+		rc = cop__fail(-EMSGSIZE,
+			       "publish as %s: an empty segment is too small for %zu "
+			       "bytes",
+			       pub->name, size_bytes);
 	return rc;
 }
 

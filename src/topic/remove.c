@@ -89,20 +89,20 @@ static int remove_all(struct removal *removal)
 	return rc < 0 ? cop__fail_os(rc, "remove topic %s", topic->place.name) : 0;
 }
 
-COP_EXPORT int cop_topic_remove(const char *name, uint32_t flags)
+COP_EXPORT int cop_topic_remove(const char *topic, uint32_t flags)
 {
-	struct cop__topic topic;
-	struct removal removal = { .topic = &topic, .flags = flags };
+	struct cop__topic opened;
+	struct removal removal = { .topic = &opened, .flags = flags };
 
 	if (flags & ~COP_REMOVE_FORCE)
 		return cop__fail(-EINVAL, "remove a topic: unknown flags 0x%x", flags);
 
-	int rc = cop__topic_open(&topic, name, COP__TOPIC_LOOK);
+	int rc = cop__topic_open(&opened, topic, COP__TOPIC_LOOK);
 
 	if (rc < 0)
 		return rc;
 	rc = remove_all(&removal);
-	cop__topic_close(&topic);
+	cop__topic_close(&opened);
 	return rc;
 }
 
@@ -127,14 +127,14 @@ static int forget(struct cop__topic *topic, const char *subscriber)
 	return 0;
 }
 
-COP_EXPORT int cop_topic_forget(const char *name, const char *subscriber)
+COP_EXPORT int cop_topic_forget(const char *topic, const char *subscriber)
 {
-	struct cop__topic topic;
-	int rc = cop__topic_open(&topic, name, COP__TOPIC_JOIN);
+	struct cop__topic opened;
+	int rc = cop__topic_open(&opened, topic, COP__TOPIC_JOIN);
 
 	if (rc < 0)
 		return rc;
-	rc = forget(&topic, subscriber);
-	cop__topic_close(&topic);
+	rc = forget(&opened, subscriber);
+	cop__topic_close(&opened);
 	return rc;
 }

@@ -97,7 +97,7 @@ static void look_into_lane(int fd, const struct stat *st, struct cop_pub_stat *p
 	int locked = cop__os_locked(fd);
 
 	pub->state = locked == 0 ? COP_MEMBER_DEAD : COP_MEMBER_LIVE;
-	if (st->st_size < COP__PAGE ||
+	if ((uint64_t)st->st_size < COP__PAGE ||
 	    cop__map_file(&map, fd, (size_t)st->st_size, COP__MAP_READ) < 0) {
 		pub->state = COP_MEMBER_CORRUPT;
 		return;
@@ -208,8 +208,8 @@ static void stat_cursor(const struct result *result, const struct cop__cursor *c
 static int stat_cursors(struct result *result, const struct cop__peer *peer,
 			struct cop_sub_stat *sub)
 {
-	const struct cop__cursor *cursors =
-		(const struct cop__cursor *)(peer->map.base + COP__SUB_CURSORS_OFFSET);
+	const struct cop__cursor *cursors = (const struct cop__cursor *)(peer->map.base +
+									 COP__SUB_CURSORS_OFFSET);
 	struct cop_cursor_stat *stats = keep(result, peer->capacity * sizeof(*stats));
 
 	if (!stats)

@@ -30,9 +30,9 @@ static int map_lane(struct cop_sub *sub, struct lane *lane)
 		return fd;
 	lane->inode = st.st_ino;
 
-	int rc = st.st_size < COP__PAGE
-			 ? cop__fail(-EBADMSG, "open %s: it is truncated to %lld bytes",
-				     lane->name, (long long)st.st_size)
+	int rc = (uint64_t)st.st_size < COP__PAGE
+			 ? cop__fail(-EBADMSG, "open %s: it is truncated to %lld bytes", lane->name,
+				     (long long)st.st_size)
 			 : cop__map_file(&lane->map, fd, (size_t)st.st_size, COP__MAP_READ);
 
 	cop__os_close(fd);
@@ -137,7 +137,8 @@ static int attach(struct cop_sub *sub, struct lane *lane)
 		return rc;
 	lane->overrun = sub->opts.kind != COP_SUB_LOSSLESS ||
 			(lane->reader.shape.flags & COP__LANE_DROP);
-	if (lane->overrun && !(sub->opts.flags & COP_SUB_IN_PLACE && sub->opts.kind == COP_SUB_LOSSY))
+	if (lane->overrun &&
+	    !(sub->opts.flags & COP_SUB_IN_PLACE && sub->opts.kind == COP_SUB_LOSSY))
 		rc = make_copy_room(sub, lane->reader.shape.message_max);
 	if (rc == 0)
 		rc = seek_lane(sub, lane);
@@ -383,8 +384,8 @@ int cop__lane_notice(struct cop_sub *sub, struct lane *lane, bool probe)
 		return has_more(lane) ? 0 : end(sub, lane, 0);
 	if (!probe)
 		return 0;
-	if (lane->vanished || cop__object_leads_to(sub->topic.membersfd, lane->name,
-						   lane->inode) == 0) {
+	if (lane->vanished ||
+	    cop__object_leads_to(sub->topic.membersfd, lane->name, lane->inode) == 0) {
 		/* It can be swept only after we said DONE; so this was not a sweeper. */
 		lane->vanished = true;
 		if (has_more(lane) || cop__lane_closed(&lane->reader))

@@ -30,7 +30,8 @@ void cop__sub_release(struct cop_sub *sub)
 
 	sub->hand = NULL;
 	/* A message that was used in place and overrun meanwhile belongs to the gap. */
-	if (lane->overrun && (sub->opts.flags & COP_SUB_IN_PLACE) && cop__lane_lapped(&lane->reader))
+	if (lane->overrun && (sub->opts.flags & COP_SUB_IN_PLACE) &&
+	    cop__lane_lapped(&lane->reader))
 		return;
 	cop__lane_pass(&lane->reader, &sub->record);
 	stand(sub, lane);

@@ -38,8 +38,8 @@ static void report(struct sweep *sweep, const char *file, int rc)
 		sweep->removed++;
 	if (!sweep->visit)
 		return;
-	snprintf(path, sizeof(path), "%s/%s%s%s", place->root, place->name,
-		 file ? "/members/" : "", file ? file : "");
+	snprintf(path, sizeof(path), "%s/%s%s%s", place->root, place->name, file ? "/members/" : "",
+		 file ? file : "");
 	sweep->visit(sweep->arg, &item);
 }
 
@@ -124,8 +124,7 @@ static int ended_lane_may_go(struct sweep *sweep, struct cop__lane_reader *reade
 	uint64_t end = cop__lane_position(reader);
 
 	for (size_t i = 0; i < sweep->audience.count; i++)
-		if (!needs_nothing(sweep, sweep->audience.peers[i], &reader->shape, end,
-				   !closed))
+		if (!needs_nothing(sweep, sweep->audience.peers[i], &reader->shape, end, !closed))
 			return 0;
 	sweep->reason = closed ? "its publisher closed it, and everyone has read it"
 			       : "its publisher died: the kernel freed its lock; everyone has read "
@@ -198,8 +197,7 @@ static void sweep_topic(struct sweep *sweep, bool *gone)
 		report(sweep, NULL, rc);
 }
 
-int cop__sweep(struct cop__topic *topic, uint32_t flags, cop_gc_visit *visit, void *arg,
-	       bool *gone)
+int cop__sweep(struct cop__topic *topic, uint32_t flags, cop_gc_visit *visit, void *arg, bool *gone)
 {
 	struct sweep sweep = { .topic = topic, .flags = flags, .visit = visit, .arg = arg };
 	int rc = cop__audience_refresh(&sweep.audience, topic, NULL);

@@ -145,8 +145,7 @@ static int make_topic(int rootfd, const struct cop__place *place,
 
 	if (dirfd < 0) {
 		(void)cop__os_rmdir(rootfd, temporary);
-		return dirfd == -ENOENT ? dirfd
-					: cop__fail_os(dirfd, "make topic %s", place->name);
+		return dirfd == -ENOENT ? dirfd : cop__fail_os(dirfd, "make topic %s", place->name);
 	}
 
 	int lock = fill_directory(dirfd, settings);
@@ -270,8 +269,7 @@ static int read_settings(struct cop__topic *topic)
 	if (got < 0)
 		return cop__fail_os((int)got, "read the settings of topic %s", topic->place.name);
 	if (got != sizeof(topic->settings))
-		return cop__fail(-EBADMSG,
-				 "open topic %s: its settings are truncated to %zd bytes",
+		return cop__fail(-EBADMSG, "open topic %s: its settings are truncated to %zd bytes",
 				 topic->place.name, got);
 	return check_settings(topic);
 }
@@ -290,8 +288,7 @@ static int open_inside(struct cop__topic *topic, enum cop__topic_need need)
 		return cop__fail(-EBADMSG, "open topic %s: members is not a directory",
 				 topic->place.name);
 	if (fd < 0)
-		return fd == -ENOENT ? fd
-				     : cop__fail_os(fd, "open topic %s", topic->place.name);
+		return fd == -ENOENT ? fd : cop__fail_os(fd, "open topic %s", topic->place.name);
 	topic->membersfd = fd;
 
 	int rc = read_settings(topic);
@@ -451,8 +448,7 @@ static int settings_from(const struct cop_topic_opts *opts, struct cop__topic_he
 		return cop__fail(-EINVAL, "create a topic: mode %04o is not 0600, 0660 or 0666",
 				 settings->mode);
 	if (settings->message_max > COP_MESSAGE_MAX)
-		return cop__fail(-EINVAL,
-				 "create a topic: messages of %llu bytes; %u is the most",
+		return cop__fail(-EINVAL, "create a topic: messages of %llu bytes; %u is the most",
 				 (unsigned long long)settings->message_max, COP_MESSAGE_MAX);
 	if (settings->segments < 2 || settings->segments > COP_SEGMENTS_MAX)
 		return cop__fail(-EINVAL, "create a topic: %u segments; 2 to %d are possible",
@@ -460,6 +456,18 @@ static int settings_from(const struct cop_topic_opts *opts, struct cop__topic_he
 	if (opts->group < 0 || opts->group > (int64_t)UINT32_MAX)
 		return cop__fail(-EINVAL, "create a topic: there is no such group");
 	return 0;
+}
+
+/* Is what stands in the way a topic that somebody died over while removing it? Then it is gone
+ * after this. */
+static bool is_half_removed(const struct cop__place *place)
+{
+	struct cop__topic topic;
+	int rc = cop__topic_open_at(&topic, place, COP__TOPIC_JOIN);
+
+	if (rc == 0)
+		cop__topic_close(&topic);
+	return rc == -ENOENT;
 }
 
 COP_EXPORT int cop_topic_create(const char *topic, const struct cop_topic_opts *opts)
@@ -473,22 +481,20 @@ COP_EXPORT int cop_topic_create(const char *topic, const struct cop_topic_opts *
 		rc = cop__find_place(&place, topic);
 	if (rc == 0)
 		rc = settings_from(&o, &settings);
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	for (int i = 0; i < TRIES; i++) {
 		int rootfd = cop__open_root(&place, true);
 
-		if (rootfd < 0 && rootfd != -ENOENT)
-			return rootfd;
-		if (rootfd == -ENOENT && !place.private_root)
+		if (rootfd < 0 && !(rootfd == -ENOENT && place.private_root))
 			return rootfd;
 		rc = rootfd < 0 ? rootfd : make_topic(rootfd, &place, &settings);
 		cop__os_close(rootfd);
-		if (rc != -ENOENT)
-			break;
+		if (rc == -EEXIST && !is_half_removed(&place))
+			return cop__fail(rc, "create topic %s: it is there already, in %s",
+					 place.name, place.root);
+		if (rc != -ENOENT && rc != -EEXIST)
+			return rc;
 	}
-	if (rc == -EEXIST)
-		return cop__fail(rc, "create topic %s: it is there already, in %s", place.name,
-				 place.root);
-	return rc;
+	return cop__fail(-EBUSY, "create topic %s: it came and went %d times", place.name, TRIES);
 }

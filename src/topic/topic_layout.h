@@ -97,7 +97,8 @@ _Static_assert(offsetof(struct cop__sub_header, kind) == 24, "subscriber header"
 enum cop__cursor_state {
 	COP__CURSOR_FREE = 0,
 	COP__CURSOR_USED = 1, /* it reads this lane: position counts */
-	COP__CURSOR_DONE = 2, /* it has seen the end of this lane, or gave it up: it needs nothing */
+	COP__CURSOR_DONE =
+		2, /* it has seen the end of this lane, or gave it up: it needs nothing */
 };
 
 struct cop__cursor {
