@@ -41,6 +41,7 @@ static void failures_fail(void)
 static void signals_fail_unless_expected(void)
 {
 	must_say("crashes", 1, "FAIL victim/crashes");
+	must_say("crashes", 1, "while: the second of 2 tries\n");
 	must_say("crashes_as_it_should", 0, "ok   victim/crashes_as_it_should");
 	must_say("does_not_crash_as_it_should", 1, "FAIL");
 }

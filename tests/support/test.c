@@ -32,6 +32,7 @@ struct verdict {
 	_Atomic int state; /* enum verdict_state; leaves UNDECIDED once */
 	_Atomic bool complete; /* the case came to its end */
 	char text[4000];
+	char note[400];
 };
 
 static struct verdict *verdict;
@@ -194,6 +195,15 @@ uint64_t test_random(void)
 	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
 	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
 	return z ^ (z >> 31);
+}
+
+void test_note(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(verdict->note, sizeof(verdict->note), format, args);
+	va_end(args);
 }
 
 int64_t test_now_ns(void)
@@ -407,7 +417,8 @@ static bool run_under_check(const struct test_case *c, char *text, size_t size)
 static void say_failed(const char *suite, const char *name, const char *text)
 {
 	failed++;
-	printf("FAIL %s/%s: %s\n     COPAGE_TEST_SEED=%llu\n", suite, name, text,
+	printf("FAIL %s/%s: %s\n%s%s%s     COPAGE_TEST_SEED=%llu\n", suite, name, text,
+	       verdict->note[0] ? "     while: " : "", verdict->note, verdict->note[0] ? "\n" : "",
 	       (unsigned long long)seed);
 }
 

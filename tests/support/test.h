@@ -88,6 +88,12 @@ unsigned test_scale(unsigned quick, unsigned full);
  */
 uint64_t test_random(void);
 
+/*
+ * What is being tried, in a loop of many tries: told when the case fails, however it ends. The last
+ * note counts.
+ */
+void test_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* CLOCK_MONOTONIC, and a sleep that signals do not shorten. */
 int64_t test_now_ns(void);
 void test_sleep_ns(int64_t ns);

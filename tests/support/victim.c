@@ -54,6 +54,8 @@ static void too_late(void)
 
 static void crashes(void)
 {
+	test_note("the first of %d tries", 2);
+	test_note("the second of %d tries", 2);
 	raise(SIGSEGV);
 }
 
