@@ -22,6 +22,7 @@
 #ifndef COP_LANE_LANE_H
 #define COP_LANE_LANE_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -163,6 +164,16 @@ int cop__lane_seek_position(struct cop__lane_reader *reader, uint64_t position);
 /* Enter the next segment, or refuse the word at hand; the slow part of cop__lane_peek(). */
 int cop__lane_peek_slow(struct cop__lane_reader *reader, struct cop__record *record);
 
+/* Has the writer begun to reuse the segment that is being read? Asked after a copy was made. */
+static inline bool cop__lane_lapped(const struct cop__lane_reader *reader)
+{
+	const struct cop__segment *segment = (const struct cop__segment *)reader->segment;
+
+	/* [L3] the copy before the base. Pairs with open_segment. */
+	cop__fence_acquire();
+	return cop__load_relaxed(&segment->base) != reader->number * reader->shape.segment_bytes;
+}
+
 /*
  * Look at the next record, without passing it. 1 and *record; 0 nothing is committed there yet;
  * -EOVERFLOW the writer has come round; -EBADMSG.
@@ -175,8 +186,9 @@ static inline int cop__lane_peek(struct cop__lane_reader *reader, struct cop__re
 	/* [L1] acquire: the word before its payload. Pairs with cop__lane_commit. Loaded once. */
 	uint64_t word = cop__load_acquire((const uint64_t *)reader->at);
 
+	/* Nothing yet; or the segment was reused, and this is where the writer stands now. */
 	if (word == 0)
-		return 0;
+		return cop__lane_lapped(reader) ? -EOVERFLOW : 0;
 
 	enum cop__record_kind kind = cop__record_kind(word);
 	uint64_t payload = cop__record_payload(kind, (uint64_t)(reader->at - reader->segment));
@@ -196,16 +208,6 @@ static inline void cop__lane_pass(struct cop__lane_reader *reader, const struct 
 {
 	reader->at = record->next;
 	reader->sequence++;
-}
-
-/* Has the writer begun to reuse the segment that is being read? Asked after a copy was made. */
-static inline bool cop__lane_lapped(const struct cop__lane_reader *reader)
-{
-	const struct cop__segment *segment = (const struct cop__segment *)reader->segment;
-
-	/* [L3] the copy before the base. Pairs with open_segment. */
-	cop__fence_acquire();
-	return cop__load_relaxed(&segment->base) != reader->number * reader->shape.segment_bytes;
 }
 
 /* The position of the next record. */
