@@ -118,6 +118,7 @@ static int seek_lane(struct cop_sub *sub, struct lane *lane)
 	if (sub->opts.kind == COP_SUB_LATEST)
 		lane->gap_count = 0; /* it is told as skipped */
 	lane->told_position = cop__lane_position(&lane->reader);
+	lane->told_number = lane->reader.number;
 	cop__cursor_move(cursor_of(sub, lane), lane->reader.sequence, lane->told_position);
 	/* From here on its publisher waits for this position, and no more for all of the lane. */
 	cop__cursor_set(cursor_of(sub, lane), COP__CURSOR_USED);

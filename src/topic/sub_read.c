@@ -13,6 +13,7 @@
 static void stand(struct cop_sub *sub, struct lane *lane)
 {
 	lane->told_position = cop__lane_position(&lane->reader);
+	lane->told_number = lane->reader.number;
 	cop__cursor_move(cop__cursor_at(&sub->member, lane->cursor), lane->reader.sequence,
 			 lane->told_position);
 }
@@ -26,7 +27,7 @@ void cop__lane_settle(struct cop_sub *sub, struct lane *lane)
 void cop__sub_release(struct cop_sub *sub)
 {
 	struct lane *lane = sub->hand;
-	uint64_t before = lane->told_position;
+	uint64_t left = lane->told_number;
 
 	sub->hand = NULL;
 	/* A message that was used in place and overrun meanwhile belongs to the gap. */
@@ -35,8 +36,7 @@ void cop__sub_release(struct cop_sub *sub)
 		return;
 	cop__lane_pass(&lane->reader, &sub->record);
 	stand(sub, lane);
-	if (lane->told_position / lane->reader.shape.segment_bytes !=
-	    before / lane->reader.shape.segment_bytes) {
+	if (lane->told_number != left) {
 		/* A segment was left: its publisher may be waiting for that; and now and then the
 		 * one who always has something to read must look who else is there. */
 		cop__bell_check(&sub->topic.bell, &sub->topic.bell.page->space);

@@ -28,6 +28,7 @@ struct lane {
 	uint32_t cursor; /* index in the subscriber's file */
 	uint32_t round; /* of the listing that saw it last */
 	uint64_t told_position; /* that the cursor says */
+	uint64_t told_number; /* the segment in which that is */
 	uint64_t wanted; /* sequence below which messages are passed over in silence */
 	uint64_t gap_first, gap_count; /* to be told */
 	uint64_t unseen; /* latest: sequence after the last message that was handed out */
