@@ -26,11 +26,18 @@ static const struct option_spec specs[] = {
 	{ 0 },
 };
 
+/* Octal, with or without the leading zero. */
 static uint32_t parse_mode(struct options *options)
 {
-	static const char *const modes[] = { "0600", "0660", "0666", "600", "660", "666", NULL };
+	static const uint32_t modes[] = { 0600, 0660, 0666 };
+	char *end;
+	unsigned long mode = strtoul(options->value, &end, 8);
 
-	return (uint32_t)strtoul(modes[options_choice(options, modes)], NULL, 8);
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (mode == modes[i] && *end == '\0')
+			return modes[i];
+	options_wrong(options, "must be one of 0600, 0660, 0666");
+	return 0;
 }
 
 /* The options structure counts groups from one, so that zero can mean the caller's own. */

@@ -57,9 +57,10 @@ static enum exit_status wait_subscribers(struct pub_job *job)
 		return stop_status();
 	if (rc == -ETIMEDOUT)
 		return fail(STATUS_TIMED_OUT,
-			    "no %" PRIu64 " subscribers came to %s in time; "
-			    "nothing was sent",
-			    job->subscribers, job->topic);
+			    "%s %" PRIu64 " subscriber%s came to %s in time; nothing was "
+			    "sent",
+			    job->subscribers == 1 ? "not even" : "fewer than", job->subscribers,
+			    job->subscribers == 1 ? "" : "s", job->topic);
 	return fail_cop(rc, NULL);
 }
 
