@@ -107,6 +107,19 @@ static int find_end(struct cop__lane_writer *writer, struct cop__lane_reader *re
 	return rc;
 }
 
+/*
+ * A writer that died while rolling may have opened the next segment without leading anybody there,
+ * neither by hot.head nor by the pad. More will be written here first, so that segment would begin
+ * with the wrong sequence, and would be taken for one that readers have yet to leave.
+ */
+static void take_back_next(struct cop__lane_writer *writer)
+{
+	struct cop__segment *next = slot(writer, writer->number + 1);
+
+	if (next->base == (writer->number + 1) * writer->shape.segment_bytes)
+		cop__store_relaxed(&next->base, COP__SEGMENT_CLOSED);
+}
+
 int cop__lane_writer_open(struct cop__lane_writer *writer, uint8_t *base,
 			  const struct cop__lane_shape *shape, const char *name)
 {
@@ -126,6 +139,7 @@ int cop__lane_writer_open(struct cop__lane_writer *writer, uint8_t *base,
 	writer->sequence = reader.sequence;
 	stand_in(writer, reader.number);
 	writer->at = base + (reader.at - reader.base);
+	take_back_next(writer);
 	/* The pointer may be one segment behind, where a full segment needed no pad. */
 	cop__store_release(&writer->hot->head, writer->number * shape->segment_bytes);
 	return 0;

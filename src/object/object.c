@@ -47,7 +47,7 @@ int cop__object_set_access(int fd, const struct cop__access *access, const char 
 	struct stat st;
 	int rc = cop__os_fstat(fd, &st);
 
-	if (rc == 0 && st.st_gid != access->group) {
+	if (rc == 0 && access->group != COP__ANY_GROUP && st.st_gid != access->group) {
 		rc = cop__os_chown_group(fd, access->group);
 		if (rc < 0)
 			return cop__fail_os(rc, "give %s to group %u", what,

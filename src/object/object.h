@@ -19,8 +19,9 @@
 /* Who may do what with a file or a directory; exact in spite of umask. */
 struct cop__access {
 	mode_t mode;
-	gid_t group; /* set when it differs from what the kernel gave */
+	gid_t group; /* COP__ANY_GROUP: as the kernel gave it */
 };
+#define COP__ANY_GROUP ((gid_t)-1)
 
 /* Make a nameless file of size bytes in the directory's file system, all reserved, all zero.
  * Returns its descriptor, for reading and writing. Sentences name it "what". */

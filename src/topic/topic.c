@@ -34,9 +34,12 @@ static mode_t directory_mode(mode_t mode)
 
 struct cop__access cop__topic_member_access(const struct cop__topic *topic)
 {
-	/* One writer: others read at most. */
-	return (struct cop__access){ .mode = topic->settings.mode & ~(mode_t)022,
-				     .group = topic->settings.group };
+	mode_t mode = topic->settings.mode & ~(mode_t)022; /* one writer: others read at most */
+
+	/* Where everybody may take part, members need not be in the topic's group to do so. */
+	return (struct cop__access){ .mode = mode,
+				     .group = mode & 0004 ? COP__ANY_GROUP
+							  : topic->settings.group };
 }
 
 /* ---- making ---- */
