@@ -135,7 +135,7 @@ static bool has_read(struct cop__peer *peer, const struct cop__topic *topic, con
 
 	/* No cursor yet: it has not met this lane, and wants all of it. */
 	return view.state == COP__CURSOR_DONE ||
-	       (view.state == COP__CURSOR_USED && view.position >= position);
+	       (view.state != COP__CURSOR_FREE && view.position >= position);
 }
 
 int cop__audience_passed(struct cop__audience *audience, struct cop__topic *topic,

@@ -233,7 +233,9 @@ static bool view_at(const struct cop__peer *peer, uint32_t index, const uint64_t
 
 	if (state == COP__CURSOR_FREE || !same_uuid(cursor, uuid))
 		return false;
-	view->state = state == COP__CURSOR_DONE ? COP__CURSOR_DONE : COP__CURSOR_USED;
+	view->state = state == COP__CURSOR_DONE || state == COP__CURSOR_ENDED
+			      ? (enum cop__cursor_state)state
+			      : COP__CURSOR_USED;
 	/* [C1] acquire: the position before what it lets us reuse. Pairs with cop__cursor_move. */
 	view->position = cop__load_acquire(&cursor->position);
 	view->sequence = cop__load_relaxed(&cursor->sequence);

@@ -163,7 +163,9 @@ static void announce_owner(struct cop_pub *pub)
 	cop__lane_set_closed(&pub->lane, false);
 	cop__store_relaxed(&hot->pid, cop__os_pid());
 	cop__store_relaxed(&hot->opened_ns, cop__os_realtime_ns());
-	cop__store_relaxed(&hot->opened_count, hot->opened_count + 1);
+	/* [L4] release: that the lane is not closed, before its new owner. Pairs with
+	 * cop__lane_notice. */
+	cop__store_release(&hot->opened_count, hot->opened_count + 1);
 	cop__bell_members_changed(&pub->topic.bell);
 }
 

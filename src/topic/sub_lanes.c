@@ -203,11 +203,25 @@ static int meet(struct cop_sub *sub, const char *name, uint64_t inode)
 
 /* ---- coming back ---- */
 
-/* A lane that had ended: its name was opened again, and its publisher goes on in it. */
-static void come_back(struct cop_sub *sub, struct lane *lane)
+/* Is something committed that was not read yet? */
+static bool has_more(struct lane *lane)
 {
-	if (cop__lane_closed(&lane->reader) ||
-	    cop__member_lives(sub->topic.membersfd, lane->name, lane->inode) != 1)
+	struct cop__record record;
+
+	return cop__lane_peek(&lane->reader, &record) != 0;
+}
+
+/*
+ * A lane that had ended: did another publisher of its name go on in it, who may have gone again
+ * meanwhile? Its lock does not tell, since a sweeper holds that too. Of a lane that was swept only
+ * what is still to be read, and its orderly end, are news.
+ */
+static void come_back(struct cop_sub *sub, struct lane *lane, bool swept)
+{
+	bool reopened = cop__load_acquire(&lane->reader.hot->opened_count) != lane->owners;
+	bool closed = cop__lane_closed(&lane->reader) && (reopened || !lane->ended_closed);
+
+	if (!has_more(lane) && !closed && (swept || !reopened))
 		return;
 	lane->state = LANE_OPEN;
 	cop__cursor_set(cursor_of(sub, lane), COP__CURSOR_USED);
@@ -244,7 +258,7 @@ static int visit_member(void *arg, const char *name, uint64_t inode)
 	if (lane) {
 		lane->round = sub->round;
 		if (lane->state == LANE_ENDED)
-			come_back(sub, lane);
+			come_back(sub, lane, false);
 		return 0;
 	}
 
@@ -288,6 +302,8 @@ int cop__sub_list(struct cop_sub *sub)
 
 		if (lane->round == sub->round)
 			continue;
+		if (lane->state == LANE_ENDED)
+			come_back(sub, lane, true);
 		if (lane->state == LANE_OPEN)
 			lane->vanished = true; /* what it still holds is read first */
 		else
@@ -346,21 +362,14 @@ static bool any_open(const struct cop_sub *sub)
 	return false;
 }
 
-/* Was something committed between the last look and the news of the end? */
-static bool has_more(struct lane *lane)
-{
-	struct cop__record record;
-
-	return cop__lane_peek(&lane->reader, &record) != 0;
-}
-
 static int end(struct cop_sub *sub, struct lane *lane, int error)
 {
 	bool gone;
 
 	cop__lane_settle(sub, lane);
 	lane->state = LANE_ENDED;
-	cop__cursor_set(cursor_of(sub, lane), COP__CURSOR_DONE);
+	lane->ended_closed = error == 0;
+	cop__cursor_set(cursor_of(sub, lane), COP__CURSOR_ENDED);
 	(void)cop__sweep(&sub->topic, 0, NULL, NULL, &gone);
 	if (error == -EOWNERDEAD)
 		cop__fail(error, "read %s: its publisher died after message %llu", lane->name,
@@ -381,6 +390,9 @@ int cop__lane_notice(struct cop_sub *sub, struct lane *lane, bool probe)
 {
 	if (lane->state != LANE_OPEN)
 		return 0;
+	/* [L4] acquire: the owner before his end. Pairs with announce_owner. Who opens it after
+	 * this counts as another one. */
+	lane->owners = cop__load_acquire(&lane->reader.hot->opened_count);
 	if (cop__lane_closed(&lane->reader))
 		return has_more(lane) ? 0 : end(sub, lane, 0);
 	if (!probe)

@@ -24,6 +24,8 @@ struct lane {
 	bool plain; /* lossless, in place, nothing pending: the fast path */
 	bool overrun; /* its publisher does not wait for this subscriber */
 	bool vanished; /* its name leads nowhere any more */
+	bool ended_closed; /* it ended in order; else by a death */
+	uint32_t owners; /* how many publishers it had had when it was asked for its end */
 	enum lane_state state;
 	uint32_t cursor; /* index in the subscriber's file */
 	uint32_t round; /* of the listing that saw it last */

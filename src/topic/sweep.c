@@ -95,19 +95,23 @@ static void sweep_subscribers(struct sweep *sweep)
 
 /* Has this subscriber nothing more to get or to learn from a lane that ended? */
 static bool needs_nothing(struct sweep *sweep, struct cop__peer *peer,
-			  const struct cop__lane_shape *shape, uint64_t end, bool must_notice)
+			  const struct cop__lane_reader *end, bool must_notice)
 {
 	int membersfd = sweep->topic->membersfd;
-	struct cop__cursor_view view = cop__peer_cursor(peer, membersfd, shape->uuid);
+	struct cop__cursor_view view = cop__peer_cursor(peer, membersfd, end->shape.uuid);
+	bool has_read = view.state != COP__CURSOR_FREE && view.position >= cop__lane_position(end);
 
 	if (view.state == COP__CURSOR_DONE)
 		return true;
-	if (view.state == COP__CURSOR_USED && view.position >= end && !must_notice)
+	/* By the sequence, since it may stand before a roll that its publisher did not finish. */
+	if (view.state == COP__CURSOR_ENDED && view.sequence >= end->sequence)
+		return true;
+	if (has_read && !must_notice)
 		return true;
 	/* Not read, or not noticed. That matters if it lives, or is away and will be back. */
 	if (cop__member_lives(membersfd, peer->name, peer->inode) != 0)
 		return false;
-	return !peer->named || (view.state == COP__CURSOR_USED && view.position >= end);
+	return !peer->named || has_read;
 }
 
 /* The lane is locked (or proved free) and mapped: may it go? */
@@ -121,10 +125,8 @@ static int ended_lane_may_go(struct sweep *sweep, struct cop__lane_reader *reade
 	if (cop__lane_seek_newest(reader) < 0)
 		return 0;
 
-	uint64_t end = cop__lane_position(reader);
-
 	for (size_t i = 0; i < sweep->audience.count; i++)
-		if (!needs_nothing(sweep, sweep->audience.peers[i], &reader->shape, end, !closed))
+		if (!needs_nothing(sweep, sweep->audience.peers[i], reader, !closed))
 			return 0;
 	sweep->reason = closed ? "its publisher closed it, and everyone has read it"
 			       : "its publisher died: the kernel freed its lock; everyone has read "

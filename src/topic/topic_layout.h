@@ -97,8 +97,9 @@ _Static_assert(offsetof(struct cop__sub_header, kind) == 24, "subscriber header"
 enum cop__cursor_state {
 	COP__CURSOR_FREE = 0,
 	COP__CURSOR_USED = 1, /* it reads this lane: position counts */
-	COP__CURSOR_DONE =
-		2, /* it has seen the end of this lane, or gave it up: it needs nothing */
+	COP__CURSOR_DONE = 2, /* it gave this lane up: it needs nothing of it, whatever comes */
+	COP__CURSOR_ENDED = 3, /* it has seen this lane's end, where it stands; what another
+	                          publisher of that name adds there it needs again */
 };
 
 struct cop__cursor {
