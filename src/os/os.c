@@ -12,12 +12,14 @@
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -54,6 +56,8 @@ static const char *const call_names[COP__OS_CALLS] = {
 	[COP__OS_MEMBARRIER] = "membarrier",
 	[COP__OS_INOTIFY] = "inotify",
 	[COP__OS_POLL] = "poll",
+	[COP__OS_EPOLL] = "epoll",
+	[COP__OS_TIMER] = "timerfd",
 	[COP__OS_RANDOM] = "getrandom",
 };
 
@@ -348,6 +352,39 @@ int cop__os_poll_readable(int fd, int64_t timeout_ns)
 	if (rc < 0)
 		return errno == EINTR ? 0 : -errno;
 	return rc;
+}
+
+int cop__os_gather(int a, int b)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int both = (int)CALL(COP__OS_EPOLL, epoll_create1(EPOLL_CLOEXEC));
+
+	if (both < 0)
+		return both;
+
+	int rc = (int)CALL(COP__OS_EPOLL, epoll_ctl(both, EPOLL_CTL_ADD, a, &event));
+
+	if (rc == 0)
+		rc = (int)CALL(COP__OS_EPOLL, epoll_ctl(both, EPOLL_CTL_ADD, b, &event));
+	if (rc < 0) {
+		cop__os_close(both);
+		return rc;
+	}
+	return both;
+}
+
+int cop__os_timer(void)
+{
+	return (int)CALL(COP__OS_TIMER,
+			 timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
+}
+
+int cop__os_timer_set(int timer, int64_t at_ns)
+{
+	struct itimerspec at = { 0 };
+
+	to_timespec(at_ns, &at.it_value);
+	return (int)CALL(COP__OS_TIMER, timerfd_settime(timer, TFD_TIMER_ABSTIME, &at, NULL));
 }
 
 int cop__os_random(void *data, size_t size)

@@ -39,6 +39,8 @@ enum cop__os_call {
 	COP__OS_MEMBARRIER,
 	COP__OS_INOTIFY,
 	COP__OS_POLL,
+	COP__OS_EPOLL,
+	COP__OS_TIMER,
 	COP__OS_RANDOM,
 	COP__OS_CALLS, /* how many there are */
 };
@@ -100,6 +102,9 @@ int cop__os_membarrier(void);
 int cop__os_inotify(void);
 int cop__os_inotify_add(int watch, int fd, uint32_t events);
 int cop__os_poll_readable(int fd, int64_t timeout_ns); /* 1, or 0 after the timeout */
+int cop__os_gather(int a, int b); /* a descriptor that is readable when a or b is */
+int cop__os_timer(void); /* a descriptor that becomes readable when its time has come */
+int cop__os_timer_set(int timer, int64_t at_ns); /* of the monotonic clock */
 
 /* Cannot fail, or have a sensible answer when they do. */
 int cop__os_random(void *data, size_t size);

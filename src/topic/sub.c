@@ -121,7 +121,7 @@ COP_EXPORT int cop_sub_open(struct cop_sub **sub, const char *topic,
 	if (!made)
 		return cop__fail(-ENOMEM, "open a subscriber: out of memory");
 	made->opts = o;
-	made->watch = -1;
+	made->watch = made->timer = made->outer = -1;
 	rc = open_and_join(made, topic);
 	if (rc < 0) {
 		free(made->copy);
@@ -186,13 +186,7 @@ COP_EXPORT int cop_sub_fd(struct cop_sub *sub)
 {
 	if (cop__forked(&sub->mark))
 		return fail_forked();
-
-	int rc = cop__sub_watch(sub);
-
-	if (rc < 0)
-		return rc;
-	sub->watch_asked = true;
-	return sub->watch;
+	return cop__sub_outer(sub);
 }
 
 COP_EXPORT const char *cop_sub_name(const struct cop_sub *sub)
@@ -239,6 +233,8 @@ COP_EXPORT void cop_sub_close(struct cop_sub **sub)
 	else
 		leave(old);
 	cop__sub_forget_lanes(old, !forked);
+	cop__os_close(old->outer);
+	cop__os_close(old->timer);
 	cop__os_close(old->watch);
 	cop__topic_close(&old->topic);
 	cop__fork_mark_close(&old->mark);

@@ -79,7 +79,34 @@ static void settle(struct cop_sub *sub)
 
 /* ---- the watch ---- */
 
-int cop__sub_watch(struct cop_sub *sub)
+/*
+ * The kernel tells of the last close of a dead member's file just before it frees the lock, so who
+ * asks at once may be told that it lives. After news of members life is asked for again after
+ * these times; one would do, on a machine that is not very busy.
+ */
+static const int64_t recheck_after_ns[] = { 1000000, 10000000, 100000000 };
+
+#define RECHECKS (sizeof(recheck_after_ns) / sizeof(*recheck_after_ns))
+
+static void news_of_members(struct cop_sub *sub)
+{
+	sub->recheck = 0;
+	sub->recheck_ns = 0;
+}
+
+static bool is_recheck_due(const struct cop_sub *sub)
+{
+	return sub->recheck <= RECHECKS && cop__os_monotonic_ns() >= sub->recheck_ns;
+}
+
+static void plan_recheck(struct cop_sub *sub)
+{
+	if (sub->recheck < RECHECKS)
+		sub->recheck_ns = cop__os_monotonic_ns() + recheck_after_ns[sub->recheck];
+	sub->recheck++;
+}
+
+static int open_watch(struct cop_sub *sub)
 {
 	if (sub->watch >= 0)
 		return 0;
@@ -100,14 +127,33 @@ int cop__sub_watch(struct cop_sub *sub)
 		return cop__fail_os(rc, "watch topic %s", sub->topic.place.name);
 	}
 	sub->watch = watch;
+	news_of_members(sub); /* of what happened before it */
 	return 0;
 }
 
-/* Take what the watch has to tell. True: members may have come, gone or died. */
-static bool drain_watch(struct cop_sub *sub)
+int cop__sub_outer(struct cop_sub *sub)
+{
+	if (sub->outer >= 0)
+		return sub->outer;
+
+	int rc = open_watch(sub);
+
+	if (rc < 0)
+		return rc;
+	if (sub->timer < 0)
+		sub->timer = cop__os_timer();
+	rc = sub->timer < 0 ? sub->timer : cop__os_gather(sub->watch, sub->timer);
+	if (rc < 0)
+		return cop__fail_os(rc, "make a descriptor to poll for topic %s",
+				    sub->topic.place.name);
+	sub->outer = rc;
+	return rc;
+}
+
+/* Take what the watch has to tell. */
+static void drain_watch(struct cop_sub *sub)
 {
 	_Alignas(struct inotify_event) char buffer[4096];
-	bool members = false;
 	ssize_t got;
 
 	while ((got = cop__os_read(sub->watch, buffer, sizeof(buffer))) > 0) {
@@ -116,27 +162,58 @@ static bool drain_watch(struct cop_sub *sub)
 
 			/* A nudge is a change of the bell; all else is about members, an overflow
 			 * of the queue included. */
-			members |= !(event->mask & IN_MODIFY);
+			if (!(event->mask & IN_MODIFY))
+				news_of_members(sub);
 			at += (ssize_t)(sizeof(*event) + event->len);
 		}
 	}
-	return members;
 }
 
 /* Arm for the watch and look once more: what comes after this makes it readable. */
-static int look_armed_for_watch(struct cop_sub *sub, struct cop_msg *msg, bool ask)
+static int look_armed_for_watch(struct cop_sub *sub, struct cop_msg *msg)
 {
 	struct cop__bell *bell = &sub->topic.bell;
-	bool members = drain_watch(sub) || ask;
 
+	drain_watch(sub);
 	cop__bell_arm(bell, &bell->page->data, COP__BELL_DESCRIPTOR);
 
-	int rc = members ? cop__sub_list(sub) : 0;
+	bool due = is_recheck_due(sub);
+	int rc = due ? cop__sub_list(sub) : 0;
 
 	if (rc == 0)
 		rc = look(sub, msg);
-	if (rc == 0 && members)
+	if (rc == 0 && due)
 		rc = probe(sub);
+	if (rc == 0 && due)
+		plan_recheck(sub);
+	return rc;
+}
+
+/* The caller is going to poll: the timer must wake him for what is planned. */
+static int look_before_poll(struct cop_sub *sub, struct cop_msg *msg)
+{
+	int rc = look_armed_for_watch(sub, msg);
+
+	/* A time in the past makes it readable at once; none, never. */
+	if (rc == 0)
+		(void)cop__os_timer_set(sub->timer, sub->recheck <= RECHECKS ? sub->recheck_ns : 0);
+	return rc;
+}
+
+static int sleep_on_watch(struct cop_sub *sub, struct cop_msg *msg, int64_t left_ns)
+{
+	int rc = look_armed_for_watch(sub, msg);
+
+	if (rc == 0 && sub->recheck <= RECHECKS) {
+		int64_t planned_ns = sub->recheck_ns - cop__os_monotonic_ns();
+
+		if (planned_ns < 0)
+			planned_ns = 0;
+		if (left_ns < 0 || left_ns > planned_ns)
+			left_ns = planned_ns;
+	}
+	if (rc == 0)
+		(void)cop__os_poll_readable(sub->watch, left_ns);
 	return rc;
 }
 
@@ -172,16 +249,9 @@ static int sleep_once(struct cop_sub *sub, struct cop_msg *msg, int64_t left_ns,
 	uint32_t *word = &bell->page->data;
 
 	if (slice >= SLICES && !sub->watch_failed && sub->topic.bell.heavy) {
-		bool fresh = sub->watch < 0;
-
-		sub->watch_failed = cop__sub_watch(sub) < 0;
-		if (!sub->watch_failed) {
-			int rc = look_armed_for_watch(sub, msg, fresh);
-
-			if (rc == 0)
-				(void)cop__os_poll_readable(sub->watch, left_ns);
-			return rc;
-		}
+		sub->watch_failed = open_watch(sub) < 0;
+		if (!sub->watch_failed)
+			return sleep_on_watch(sub, msg, left_ns);
 	}
 
 	uint32_t armed = cop__bell_arm(bell, word, COP__BELL_FUTEX);
@@ -225,6 +295,6 @@ int cop__sub_next_slow(struct cop_sub *sub, struct cop_msg *msg, int64_t timeout
 	settle(sub);
 	if (timeout_ns != 0)
 		return wait(sub, msg, timeout_ns);
-	rc = sub->watch_asked ? look_armed_for_watch(sub, msg, false) : 0;
+	rc = sub->outer >= 0 ? look_before_poll(sub, msg) : 0;
 	return rc != 0 ? rc : fail_deadline(sub, 0);
 }

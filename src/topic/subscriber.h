@@ -64,8 +64,11 @@ struct cop_sub {
 	struct cop__member member;
 	struct cop_sub_opts opts;
 	int watch; /* inotify descriptor; -1: none */
-	bool watch_asked; /* the caller polls it */
 	bool watch_failed;
+	unsigned recheck; /* how often life was asked for since the watch told of members */
+	int64_t recheck_ns; /* when to ask next, monotonic */
+	int timer; /* makes outer readable then; -1: none */
+	int outer; /* watch and timer, for the caller to poll; -1: not asked for */
 	struct cop_sub_event event;
 	char event_name[COP_NAME_MAX + 1];
 	char name[COP_NAME_MAX + 1];
@@ -106,7 +109,8 @@ void cop__sub_forget_lanes(struct cop_sub *sub, bool unmap);
 /* All that is not "the lane whose turn it is has a message". */
 int cop__sub_next_slow(struct cop_sub *sub, struct cop_msg *msg, int64_t timeout_ns);
 
-/* Have a descriptor that becomes readable; 0 or negative. */
-int cop__sub_watch(struct cop_sub *sub);
+/* Have a descriptor for the caller that becomes readable when there is something: that, or
+ * negative. */
+int cop__sub_outer(struct cop_sub *sub);
 
 #endif
