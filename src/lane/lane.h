@@ -155,7 +155,8 @@ void cop__lane_reader_open(struct cop__lane_reader *reader, const uint8_t *base,
  * Seek. 0, or -EBADMSG the lane is not sound, -EOVERFLOW what was asked for is gone (the reader
  * is then at the oldest that is kept), -EAGAIN the writer outran every try.
  */
-int cop__lane_seek_oldest(struct cop__lane_reader *reader);
+int cop__lane_seek_oldest(struct cop__lane_reader *reader); /* that a newcomer may read */
+int cop__lane_seek_kept(struct cop__lane_reader *reader); /* that is there: for the awaited */
 int cop__lane_seek_newest(struct cop__lane_reader *reader); /* after the last record */
 int cop__lane_seek_segment(struct cop__lane_reader *reader); /* to the newest segment's start */
 int cop__lane_seek_sequence(struct cop__lane_reader *reader, uint64_t sequence);
@@ -215,6 +216,12 @@ static inline uint64_t cop__lane_position(const struct cop__lane_reader *reader)
 {
 	return reader->number * reader->shape.segment_bytes +
 	       (uint64_t)(reader->at - reader->segment);
+}
+
+/* The sequence of the lane's first message, kept or not. */
+static inline uint64_t cop__lane_first(const struct cop__lane_reader *reader)
+{
+	return cop__load_relaxed(&((const struct cop__lane_header *)reader->base)->first_sequence);
 }
 
 static inline bool cop__lane_closed(const struct cop__lane_reader *reader)

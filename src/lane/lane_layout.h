@@ -75,6 +75,7 @@ struct cop__lane_header {
 	uint32_t zero;
 	int64_t created_ns; /* CLOCK_REALTIME */
 	uint64_t byte_order; /* COP__BYTE_ORDER, as its writer stores it */
+	uint64_t first_sequence; /* of the lane's first message */
 };
 #define COP__BYTE_ORDER 0x0102030405060708u
 
@@ -105,11 +106,12 @@ struct cop__segment {
 #define COP__LINE 64u
 #define COP__LINE_FROM 256u /* payloads of this size and more begin on a line of their own */
 
-_Static_assert(sizeof(struct cop__lane_header) == 72, "lane header");
+_Static_assert(sizeof(struct cop__lane_header) == 80, "lane header");
 _Static_assert(offsetof(struct cop__lane_header, uuid) == 16, "lane header");
 _Static_assert(offsetof(struct cop__lane_header, segment_bytes) == 32, "lane header");
 _Static_assert(offsetof(struct cop__lane_header, segments) == 48, "lane header");
 _Static_assert(offsetof(struct cop__lane_header, byte_order) == 64, "lane header");
+_Static_assert(offsetof(struct cop__lane_header, first_sequence) == 72, "lane header");
 _Static_assert(sizeof(struct cop__lane_hot) == 128, "hot page");
 _Static_assert(offsetof(struct cop__lane_hot, head) == 8, "hot page");
 _Static_assert(offsetof(struct cop__lane_hot, closed) == 16, "hot page");

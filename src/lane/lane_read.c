@@ -130,6 +130,27 @@ int cop__lane_seek_oldest(struct cop__lane_reader *reader)
 	return seek_pointer(reader, &reader->hot->low);
 }
 
+/*
+ * Below low too, which the writer raises before it asks whether it may reuse what lies there. Only
+ * for one whom it has waited for ever since the lane was made: then nothing was reused.
+ */
+int cop__lane_seek_kept(struct cop__lane_reader *reader)
+{
+	uint64_t first;
+	int rc = cop__lane_seek_segment(reader);
+	uint64_t newest = reader->number;
+
+	if (rc < 0)
+		return rc;
+	for (uint64_t back = reader->shape.segments - 1; back > 0; back--) {
+		if (back <= newest && enter(reader, newest - back, &first) == 0) {
+			reader->sequence = first;
+			break;
+		}
+	}
+	return 0;
+}
+
 int cop__lane_seek_segment(struct cop__lane_reader *reader)
 {
 	return seek_pointer(reader, &reader->hot->head);

@@ -62,6 +62,7 @@ void cop__lane_format(uint8_t *base, const struct cop__lane_shape *shape, uint64
 		.segments = shape->segments,
 		.created_ns = shape->created_ns,
 		.byte_order = COP__BYTE_ORDER,
+		.first_sequence = first_sequence,
 	};
 	/* Slots that no segment has used yet must not pass for one. */
 	for (uint64_t i = 0; i < shape->segments; i++)

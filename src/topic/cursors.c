@@ -65,7 +65,7 @@ static int check_header(const struct cop__sub_header *header, uint64_t size, con
 }
 
 static int take_over(struct cop__member *member, const struct cop__topic *topic, const char *file,
-		     const struct cop__sub_ident *ident)
+		     const struct cop__sub_ident *ident, struct cop__sub_past *past)
 {
 	struct cop__sub_header header;
 	int rc = cop__member_take(member, topic->membersfd, file);
@@ -74,22 +74,27 @@ static int take_over(struct cop__member *member, const struct cop__topic *topic,
 		return rc;
 	memcpy(&header, own_header(member), sizeof(header));
 	rc = check_header(&header, member->map.size, file);
-	if (rc < 0)
+	if (rc < 0) {
 		cop__member_leave(member);
-	else
-		describe(own_header(member), ident);
-	return rc;
+		return rc;
+	}
+	past->known = true;
+	past->awaited = (topic->settings.flags & COP_TOPIC_HOLD_AWAY) &&
+			header.kind == COP_SUB_LOSSLESS;
+	describe(own_header(member), ident);
+	return 0;
 }
 
 int cop__cursors_open(struct cop__member *member, const struct cop__topic *topic, const char *file,
-		      const struct cop__sub_ident *ident)
+		      const struct cop__sub_ident *ident, struct cop__sub_past *past)
 {
 	struct cop__access access = cop__topic_member_access(topic);
 	struct cop__sub_ident copy = *ident;
 	int rc = -ENOENT;
 
+	*past = (struct cop__sub_past){ 0 };
 	if (ident->named)
-		rc = take_over(member, topic, file, ident);
+		rc = take_over(member, topic, file, ident, past);
 	if (rc != -ENOENT)
 		return rc;
 	return cop__member_create(member, topic->membersfd, file, file_bytes(FIRST_CURSORS),

@@ -19,9 +19,15 @@ struct cop__sub_ident {
 	uint32_t kind;
 };
 
+/* What cop__cursors_open() found. */
+struct cop__sub_past {
+	bool known; /* the name was there before */
+	bool awaited; /* and publishers have waited for it all the time that it was away */
+};
+
 /* Make or take over the file of a subscriber. -EBUSY: a live one holds the name. */
 int cop__cursors_open(struct cop__member *member, const struct cop__topic *topic, const char *file,
-		      const struct cop__sub_ident *ident);
+		      const struct cop__sub_ident *ident, struct cop__sub_past *past);
 
 /* The cursor for a lane, made when there is none: *fresh tells. Its index stays valid when the
  * file grows; addresses do not. Negative errno where there is no room for it. */

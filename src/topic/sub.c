@@ -62,7 +62,7 @@ static int join(struct cop_sub *sub)
 	int rc = cop__member_name(file, "sub.", sub->opts.name);
 
 	if (rc == 0)
-		rc = cop__cursors_open(&sub->member, &sub->topic, file, &ident);
+		rc = cop__cursors_open(&sub->member, &sub->topic, file, &ident, &sub->past);
 	if (rc < 0)
 		return rc;
 	strcpy(sub->name, file + strlen("sub."));
@@ -130,6 +130,9 @@ COP_EXPORT int cop_sub_open(struct cop_sub **sub, const char *topic,
 	}
 	made->opts.name = NULL; /* the caller's; ours is in name */
 	made->joined = true;
+	/* From its first listing on, publishers know of it before they have a lane. */
+	made->past.known = true;
+	made->past.awaited |= !made->incomplete;
 	if (o.name)
 		cop__sub_forget_cursors(made);
 	/* Publishers wait for their first subscribers; and the dead are swept by who meets them. */

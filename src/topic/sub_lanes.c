@@ -62,10 +62,20 @@ static int make_copy_room(struct cop_sub *sub, size_t size)
 	return 0;
 }
 
-/* Where to begin in a lane that has no cursor of ours yet. */
+/* What this subscriber was to have from this sequence on, and is gone. */
+static void note_gap(struct lane *lane, uint64_t first)
+{
+	if (lane->reader.sequence <= first)
+		return;
+	lane->gap_first = first;
+	lane->gap_count = lane->reader.sequence - first;
+}
+
+/* Where to begin in a lane that has no cursor of ours yet. What appeared since we are known is read
+ * from its first message. */
 static int seek_start(struct cop_sub *sub, struct lane *lane)
 {
-	uint32_t from = sub->joined ? COP_FROM_OLDEST : sub->opts.from;
+	uint32_t from = sub->past.known ? COP_FROM_OLDEST : sub->opts.from;
 	int rc;
 
 	switch (from) {
@@ -75,26 +85,37 @@ static int seek_start(struct cop_sub *sub, struct lane *lane)
 		lane->wanted = sub->opts.from_sequence;
 		rc = cop__lane_seek_sequence(&lane->reader, lane->wanted);
 		if (rc == -EOVERFLOW) {
-			lane->gap_first = lane->wanted;
-			lane->gap_count = lane->reader.sequence - lane->wanted;
+			note_gap(lane, lane->wanted);
 			rc = 0;
 		}
 		return rc;
 	default:
-		return cop__lane_seek_oldest(&lane->reader);
+		if (sub->past.awaited && !lane->overrun)
+			return cop__lane_seek_kept(&lane->reader);
+		rc = cop__lane_seek_oldest(&lane->reader);
+		if (rc == 0 && sub->past.known)
+			note_gap(lane, cop__lane_first(&lane->reader));
+		return rc;
 	}
 }
 
 /* Go on where the cursor stands that this subscriber, or one before it of this name, left. */
-static int seek_cursor(struct lane *lane, const struct cop__cursor *cursor)
+static int seek_cursor(const struct cop_sub *sub, struct lane *lane,
+		       const struct cop__cursor *cursor)
 {
-	int rc = cop__lane_seek_position(&lane->reader, cursor->position);
+	int rc;
 
+	/* [M1] What lies below low may be reused at any moment: its publisher may have looked
+	 * before we took our lock. Pairs with cop__lane_announce. */
+	if (!sub->past.awaited && !lane->overrun &&
+	    cursor->position < cop__load_acquire(&lane->reader.hot->low)) {
+		rc = cop__lane_seek_oldest(&lane->reader);
+		rc = rc < 0 ? rc : -EOVERFLOW;
+	} else {
+		rc = cop__lane_seek_position(&lane->reader, cursor->position);
+	}
 	if (rc == -EOVERFLOW) {
-		if (lane->reader.sequence > cursor->sequence) {
-			lane->gap_first = cursor->sequence;
-			lane->gap_count = lane->reader.sequence - cursor->sequence;
-		}
+		note_gap(lane, cursor->sequence);
 		rc = 0;
 	}
 	return rc;
@@ -108,7 +129,7 @@ static int seek_lane(struct cop_sub *sub, struct lane *lane)
 
 	if (rc < 0)
 		return rc;
-	rc = fresh ? seek_start(sub, lane) : seek_cursor(lane, cursor_of(sub, lane));
+	rc = fresh ? seek_start(sub, lane) : seek_cursor(sub, lane, cursor_of(sub, lane));
 	if (rc < 0) {
 		/* Tell its publisher, by a cursor that wants nothing, not to wait for us. */
 		cop__cursor_set(cursor_of(sub, lane), COP__CURSOR_DONE);

@@ -52,7 +52,8 @@ struct cop_sub {
 	size_t lane_count, lane_room, next_lane;
 	uint32_t members_seen; /* the bell's counter when they were listed last */
 	bool incomplete; /* a lane could not be attached for want of something */
-	bool joined; /* lanes that come now are new */
+	bool joined; /* the lanes that were there are attached */
+	struct cop__sub_past past;
 	bool removed; /* its own file was taken away: told */
 	uint32_t publishers_seen;
 	bool going_told; /* that the last publisher went */
