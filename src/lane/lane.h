@@ -136,6 +136,7 @@ struct cop__lane_reader {
 	const uint8_t *end;
 	uint64_t sequence; /* of the next message */
 	uint64_t number; /* of the segment */
+	uint64_t segment_position; /* of its first byte */
 	const uint8_t *base;
 	const struct cop__lane_hot *hot;
 	struct cop__lane_shape shape;
@@ -172,7 +173,7 @@ static inline bool cop__lane_lapped(const struct cop__lane_reader *reader)
 
 	/* [L3] the copy before the base. Pairs with open_segment. */
 	cop__fence_acquire();
-	return cop__load_relaxed(&segment->base) != reader->number * reader->shape.segment_bytes;
+	return cop__load_relaxed(&segment->base) != reader->segment_position;
 }
 
 /*
@@ -214,8 +215,7 @@ static inline void cop__lane_pass(struct cop__lane_reader *reader, const struct 
 /* The position of the next record. */
 static inline uint64_t cop__lane_position(const struct cop__lane_reader *reader)
 {
-	return reader->number * reader->shape.segment_bytes +
-	       (uint64_t)(reader->at - reader->segment);
+	return reader->segment_position + (uint64_t)(reader->at - reader->segment);
 }
 
 /* The sequence of the lane's first message, kept or not. */

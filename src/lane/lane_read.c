@@ -91,6 +91,7 @@ static int enter(struct cop__lane_reader *reader, uint64_t number, uint64_t *fir
 	if (cop__load_relaxed(&segment->base) != base)
 		return -EAGAIN;
 	reader->number = number;
+	reader->segment_position = base;
 	reader->segment = (const uint8_t *)segment;
 	reader->end = reader->segment + reader->shape.segment_bytes;
 	reader->at = reader->segment + COP__SEGMENT_RECORDS;

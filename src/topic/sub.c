@@ -1,5 +1,5 @@
 /*
- * topic/sub.c - subscribers: open, close, and what the public calls do
+ * topic/sub.c - subscribers: open, close, facts
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 
 #define SPIN_NS 20000
 
-static int fail_forked(void)
+int cop__sub_fail_forked(void)
 {
 	return cop__fail(-ECHILD,
 			 "use a subscriber: it belongs to the parent process; open one after fork");
@@ -142,41 +142,7 @@ COP_EXPORT int cop_sub_open(struct cop_sub **sub, const char *topic,
 	return 0;
 }
 
-/* ---- reading ---- */
-
-COP_EXPORT int cop_sub_next(struct cop_sub *sub, struct cop_msg *msg, int64_t timeout_ns)
-{
-	if (cop__forked(&sub->mark))
-		return fail_forked();
-	if (sub->hand)
-		cop__sub_release(sub);
-	if (sub->turn && sub->turns_left > 0) {
-		int rc = cop__lane_take(sub, sub->turn, msg);
-
-		sub->turns_left--;
-		if (rc != 0)
-			return rc;
-	}
-	return cop__sub_next_slow(sub, msg, timeout_ns);
-}
-
-COP_EXPORT void cop_sub_release(struct cop_sub *sub)
-{
-	if (!cop__forked(&sub->mark) && sub->hand)
-		cop__sub_release(sub);
-}
-
-COP_EXPORT int cop_sub_check(struct cop_sub *sub)
-{
-	if (cop__forked(&sub->mark))
-		return fail_forked();
-	if (!sub->hand)
-		return cop__fail(-EINVAL, "check a message: there is none in hand");
-	if ((sub->opts.flags & COP_SUB_IN_PLACE) && sub->hand->overrun &&
-	    cop__lane_lapped(&sub->hand->reader))
-		return cop__fail(-EOVERFLOW, "check a message: it was overwritten while in use");
-	return 0;
-}
+/* ---- facts ---- */
 
 COP_EXPORT void cop_sub_last_event(const struct cop_sub *sub, struct cop_sub_event *event)
 {
@@ -188,7 +154,7 @@ COP_EXPORT void cop_sub_last_event(const struct cop_sub *sub, struct cop_sub_eve
 COP_EXPORT int cop_sub_fd(struct cop_sub *sub)
 {
 	if (cop__forked(&sub->mark))
-		return fail_forked();
+		return cop__sub_fail_forked();
 	return cop__sub_outer(sub);
 }
 

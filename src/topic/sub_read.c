@@ -1,10 +1,11 @@
 /*
- * topic/sub_read.c - take a message from a lane: in place, copied and checked, or the latest
+ * topic/sub_read.c - next, release, check: a message in place, copied and checked, or the latest
  */
 #include <errno.h>
 #include <string.h>
 
 #include "os/error.h"
+#include "os/export.h"
 #include "topic/subscriber.h"
 
 /* How often a copy is tried again because it was overrun meanwhile, before others get a turn. */
@@ -24,7 +25,7 @@ void cop__lane_settle(struct cop_sub *sub, struct lane *lane)
 		stand(sub, lane);
 }
 
-void cop__sub_release(struct cop_sub *sub)
+static inline void release(struct cop_sub *sub)
 {
 	struct lane *lane = sub->hand;
 	uint64_t left = lane->told_number;
@@ -44,8 +45,8 @@ void cop__sub_release(struct cop_sub *sub)
 	}
 }
 
-static int hand_out(struct cop_sub *sub, struct lane *lane, const struct cop__record *record,
-		    const void *data, struct cop_msg *msg)
+static inline int hand_out(struct cop_sub *sub, struct lane *lane, const struct cop__record *record,
+			   const void *data, struct cop_msg *msg)
 {
 	sub->hand = lane;
 	sub->record = *record;
@@ -92,9 +93,14 @@ static int trouble(struct cop_sub *sub, struct lane *lane, int rc)
 	return rc == -EBADMSG ? refuse(sub, lane) : rc;
 }
 
+void cop__sub_release(struct cop_sub *sub)
+{
+	release(sub);
+}
+
 /* In place. Where nobody overruns us the check is one load that never fails: it guards against a
  * publisher that was made to forget us, by one who removed our file. */
-static int take_in_place(struct cop_sub *sub, struct lane *lane, struct cop_msg *msg)
+static inline int take_in_place(struct cop_sub *sub, struct lane *lane, struct cop_msg *msg)
 {
 	struct cop__record record;
 	int rc = cop__lane_peek(&lane->reader, &record);
@@ -227,4 +233,43 @@ static int take_special(struct cop_sub *sub, struct lane *lane, struct cop_msg *
 int cop__lane_take(struct cop_sub *sub, struct lane *lane, struct cop_msg *msg)
 {
 	return lane->plain ? take_in_place(sub, lane, msg) : take_special(sub, lane, msg);
+}
+
+/* ---- what the public calls do ---- */
+
+COP_EXPORT int cop_sub_next(struct cop_sub *sub, struct cop_msg *msg, int64_t timeout_ns)
+{
+	if (cop__forked(&sub->mark))
+		return cop__sub_fail_forked();
+	if (sub->hand)
+		release(sub);
+
+	struct lane *lane = sub->turn;
+
+	if (lane && sub->turns_left > 0) {
+		int rc = lane->plain ? take_in_place(sub, lane, msg) : take_special(sub, lane, msg);
+
+		sub->turns_left--;
+		if (rc != 0)
+			return rc;
+	}
+	return cop__sub_next_slow(sub, msg, timeout_ns);
+}
+
+COP_EXPORT void cop_sub_release(struct cop_sub *sub)
+{
+	if (!cop__forked(&sub->mark) && sub->hand)
+		release(sub);
+}
+
+COP_EXPORT int cop_sub_check(struct cop_sub *sub)
+{
+	if (cop__forked(&sub->mark))
+		return cop__sub_fail_forked();
+	if (!sub->hand)
+		return cop__fail(-EINVAL, "check a message: there is none in hand");
+	if ((sub->opts.flags & COP_SUB_IN_PLACE) && sub->hand->overrun &&
+	    cop__lane_lapped(&sub->hand->reader))
+		return cop__fail(-EOVERFLOW, "check a message: it was overwritten while in use");
+	return 0;
 }

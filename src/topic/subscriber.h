@@ -1,8 +1,8 @@
 /*
  * topic/subscriber.h - inside of a subscriber
  *
- *	sub.c        open, close, what the public calls do
- *	sub_read.c   take a message from a lane: in place, copied, or the latest
+ *	sub.c        open, close, facts
+ *	sub_read.c   next, release, check: a message in place, copied, or the latest
  *	sub_lanes.c  which lanes there are: attach, end, come back, vanish
  *	sub_wait.c   wait until there is something
  */
@@ -78,6 +78,8 @@ struct cop_sub {
 /* Keep the details of what is told, and return it. lane NULL: all of them. */
 int cop__sub_tell(struct cop_sub *sub, const struct lane *lane, int error, uint64_t first,
 		  uint64_t count);
+
+int cop__sub_fail_forked(void);
 
 /* ---- sub_read.c ---- */
 
