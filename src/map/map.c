@@ -3,8 +3,10 @@
  */
 #include "map/map.h"
 
+#include <errno.h>
 #include <sys/mman.h>
 
+#include "os/error.h"
 #include "os/os.h"
 
 static int protection(enum cop__map_access access)
@@ -20,6 +22,10 @@ int cop__map_file(struct cop__map *map, int fd, size_t size, enum cop__map_acces
 	/* MAP_SHARED_VALIDATE: a flag that the file system does not know is an error. */
 	int rc = cop__os_mmap(size, protection(access), MAP_SHARED_VALIDATE, fd, 0, &base);
 
+	/* So says the kernel where all memory is locked and the limit for that is reached; above,
+	 * -EAGAIN means that somebody lives. */
+	if (rc == -EAGAIN)
+		return -ENOMEM;
 	if (rc < 0)
 		return rc;
 	rc = cop__os_madvise(base, size, MADV_DONTFORK);
@@ -64,11 +70,11 @@ int cop__fork_mark_open(struct cop__fork_mark *mark)
 			      &base);
 
 	if (rc < 0)
-		return rc;
+		return cop__fail_os(rc == -EAGAIN ? -ENOMEM : rc, "map the page that tells a fork");
 	rc = cop__os_madvise(base, COP__PAGE, MADV_WIPEONFORK);
 	if (rc < 0) {
 		cop__os_munmap(base, COP__PAGE);
-		return rc;
+		return cop__fail_os(rc, "mark the page that tells a fork");
 	}
 	mark->map = (struct cop__map){ .base = base, .size = COP__PAGE };
 	*mark->map.base = 1;

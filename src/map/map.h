@@ -48,6 +48,7 @@ static inline void cop__map_forget(struct cop__map *map)
 struct cop__fork_mark {
 	struct cop__map map;
 };
+/* Makes its sentence itself. */
 int cop__fork_mark_open(struct cop__fork_mark *mark);
 static inline bool cop__forked(const struct cop__fork_mark *mark)
 {

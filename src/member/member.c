@@ -87,7 +87,7 @@ static int take_opened(struct cop__member *member, int fd, int dirfd, const stru
 		return 0;
 	}
 	cop__map_close(&member->map);
-	return rc < 0 ? rc : -ENOENT;
+	return rc < 0 ? cop__fail_os(rc, "look at %s", member->name) : -ENOENT;
 }
 
 int cop__member_take(struct cop__member *member, int dirfd, const char *name)
@@ -167,8 +167,9 @@ static int sweep_opened(int fd, int dirfd, const char *name, const struct stat *
 	rc = cop__object_leads_to(dirfd, name, st->st_ino);
 	if (rc == 0)
 		return -ENOENT;
-	if (rc == 1)
-		rc = may_go ? may_go(arg, fd, st) : 1;
+	if (rc < 0)
+		return cop__fail_os(rc, "look at %s", name);
+	rc = may_go ? may_go(arg, fd, st) : 1;
 	if (rc != 1)
 		return rc;
 	rc = cop__os_unlink(dirfd, name);

@@ -43,8 +43,9 @@ static int add_peer(struct cop__audience *audience, const struct cop__topic *top
 	}
 	free(peer);
 	/* What is gone, corrupt or closed to us cannot be waited for. What is there but could not
-	 * be opened for want of something of ours must not be overlooked. */
-	return rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM ? rc : 0;
+	 * be opened, for want of something of ours or because the kernel failed, must not be
+	 * overlooked. */
+	return rc == -ENOENT || rc == -EBADMSG || rc == -EPROTO || rc == -EACCES ? 0 : rc;
 }
 
 static int visit_member(void *arg, const char *name, uint64_t inode)
@@ -82,7 +83,7 @@ int cop__audience_refresh(struct cop__audience *audience, const struct cop__topi
 	audience->round++;
 	audience->own_seen = false;
 
-	int rc = cop__os_list(topic->membersfd, visit_member, &refresh);
+	int rc = cop__topic_members(topic, visit_member, &refresh);
 
 	/* A removed directory lists nothing, or says that it is gone: nobody is there. */
 	if (rc == -ENOENT)

@@ -63,6 +63,9 @@ static int remove_member(void *arg, const char *name, uint64_t inode)
 			       "remove topic %s: member %s belongs to another user; the topic's "
 			       "owner or root can remove it",
 			       removal->topic->place.name, name);
+	else if (rc < 0 && rc != -ENOENT && rc != -EBUSY)
+		rc = cop__fail_os(rc, "remove topic %s: member %s", removal->topic->place.name,
+				  name);
 	if (rc < 0 && rc != -ENOENT)
 		removal->rc = rc;
 	return 0;
@@ -71,10 +74,10 @@ static int remove_member(void *arg, const char *name, uint64_t inode)
 static int remove_all(struct removal *removal)
 {
 	struct cop__topic *topic = removal->topic;
-	int rc = cop__os_list(topic->membersfd, check_member, removal);
+	int rc = cop__topic_members(topic, check_member, removal);
 
 	if (rc == 0)
-		rc = cop__os_list(topic->membersfd, remove_member, removal);
+		rc = cop__topic_members(topic, remove_member, removal);
 	if (rc == 0)
 		rc = removal->rc;
 	if (rc < 0)

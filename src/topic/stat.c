@@ -352,9 +352,9 @@ COP_EXPORT int cop_topic_stat(const char *topic, struct cop_topic_stat **stat)
 	rc = stat_settings(result);
 	/* Publishers first: subscribers are measured against them. */
 	if (rc == 0)
-		rc = cop__os_list(result->topic.membersfd, visit_pub, result);
+		rc = cop__topic_members(&result->topic, visit_pub, result);
 	if (rc == 0)
-		rc = cop__os_list(result->topic.membersfd, visit_sub, result);
+		rc = cop__topic_members(&result->topic, visit_sub, result);
 	cop__topic_close(&result->topic);
 	if (rc < 0) {
 		cop_topic_stat_free(&result->stat);

@@ -187,7 +187,7 @@ static void sweep_topic(struct sweep *sweep, bool *gone)
 		return;
 	if (sweep->flags & COP__SWEEP_DRY) {
 		/* What went before only would have gone. */
-		rc = cop__os_list(sweep->topic->membersfd, count_member, &left);
+		rc = cop__topic_members(sweep->topic, count_member, &left);
 		rc = rc < 0 ? rc : left == sweep->removed;
 	} else {
 		rc = cop__topic_remove_empty(sweep->topic);
@@ -207,7 +207,7 @@ int cop__sweep(struct cop__topic *topic, uint32_t flags, cop_gc_visit *visit, vo
 	*gone = false;
 	if (rc == 0) {
 		sweep_subscribers(&sweep);
-		rc = cop__os_list(topic->membersfd, visit_lane, &sweep);
+		rc = cop__topic_members(topic, visit_lane, &sweep);
 	}
 	cop__audience_close(&sweep.audience);
 	if (rc < 0)

@@ -100,6 +100,8 @@ static int fill_directory(int dirfd, const struct cop__topic_header *settings)
 
 	int rc = cop__os_lock(lock);
 
+	if (rc < 0)
+		rc = cop__fail_os(rc, "lock the settings of a new topic");
 	if (rc == 0 && cop__os_pwrite(lock, settings, sizeof(*settings), 0) != sizeof(*settings))
 		rc = cop__fail(-EIO, "write topic: it could not be written whole");
 	if (rc == 0)
@@ -345,8 +347,10 @@ static int try_open(struct cop__topic *topic, int rootfd, enum cop__topic_need n
 
 	int rc = open_directory(topic, rootfd);
 
-	if (rc < 0)
+	if (rc < 0) {
+		cop__topic_close(topic);
 		return rc;
+	}
 	rc = open_inside(topic, need);
 	if (rc == -ENOENT && need != COP__TOPIC_LOOK) {
 		/* Half removed, by somebody who died there or is still at it: help. */
@@ -422,6 +426,30 @@ int cop__topic_open(struct cop__topic *topic, const char *name, enum cop__topic_
 	int rc = cop__find_place(&place, name);
 
 	return rc < 0 ? rc : cop__topic_open_at(topic, &place, need);
+}
+
+struct visit {
+	cop__os_visit *visit;
+	void *arg;
+	int rc; /* what the visitor said */
+};
+
+static int relay(void *arg, const char *name, uint64_t inode)
+{
+	struct visit *visit = arg;
+
+	visit->rc = visit->visit(visit->arg, name, inode);
+	return visit->rc;
+}
+
+int cop__topic_members(const struct cop__topic *topic, cop__os_visit *visit, void *arg)
+{
+	struct visit relayed = { .visit = visit, .arg = arg };
+	int rc = cop__os_list(topic->membersfd, relay, &relayed);
+
+	if (relayed.rc == 0 && rc < 0 && rc != -ENOENT)
+		return cop__fail_os(rc, "list the members of topic %s", topic->place.name);
+	return rc;
 }
 
 bool cop__join_again(int rc, int tries)

@@ -10,6 +10,7 @@
 
 #include "copage/topic.h"
 #include "member/member.h"
+#include "os/os.h"
 #include "topic/bell.h"
 #include "topic/topic_layout.h"
 
@@ -59,6 +60,10 @@ bool cop__join_again(int rc, int tries);
 
 /* Take away what is left of a topic without members. 0, or -EBADMSG: it is not ours. */
 int cop__topic_take_down(int rootfd, int dirfd, const char *name);
+
+/* Visit its members' files. A visitor that ends the listing with an error has made its sentence;
+ * -ENOENT without one: the topic is gone. */
+int cop__topic_members(const struct cop__topic *topic, cop__os_visit *visit, void *arg);
 
 /* Modes of its members' files. */
 struct cop__access cop__topic_member_access(const struct cop__topic *topic);
