@@ -26,6 +26,7 @@ struct cop_pub {
 	struct cop__topic topic;
 	struct cop__member member;
 	struct cop__audience audience;
+	bool made; /* and not taken over */
 	uint32_t when_full;
 	int64_t full_timeout_ns;
 	char name[COP_NAME_MAX + 1];
@@ -151,7 +152,8 @@ static int open_lane(struct cop_pub *pub, const struct cop_pub_opts *opts,
 		return rc;
 	strcpy(pub->name, file + strlen("pub."));
 	rc = opts->name ? take_lane(pub, file, opts, shape) : -ENOENT;
-	if (rc == -ENOENT)
+	pub->made = rc == -ENOENT;
+	if (pub->made)
 		rc = create_lane(pub, file, opts, shape);
 	return rc;
 }
@@ -200,8 +202,12 @@ static int join(struct cop_pub *pub, const struct cop_pub_opts *opts)
 	if (rc < 0)
 		return rc;
 	rc = start(pub, opts, &shape);
-	if (rc < 0)
+	if (rc < 0) {
+		/* A lane that was made just now is no dead publisher's. */
+		if (pub->made)
+			cop__member_unlink(&pub->member, pub->topic.membersfd);
 		cop__member_leave(&pub->member);
+	}
 	return rc;
 }
 

@@ -68,16 +68,15 @@ static int join(struct cop_sub *sub)
 	strcpy(sub->name, file + strlen("sub."));
 	rc = cop__fork_mark_open(&sub->mark);
 	if (rc == 0) {
+		/* All lanes that are there now, or none: where reading begins depends on it. */
 		rc = cop__sub_list(sub);
-		/* What is wrong with one lane is told by cop_sub_next(), not here. */
-		if (rc < 0 && sub->lane_count == 0 && sub->incomplete)
+		if (rc < 0)
 			cop__fork_mark_close(&sub->mark);
-		else
-			rc = 0;
 	}
 	if (rc < 0) {
 		cop__sub_forget_lanes(sub, true);
-		if (!sub->opts.name)
+		/* One of that name who was away before still is. */
+		if (!sub->past.known)
 			cop__member_unlink(&sub->member, sub->topic.membersfd);
 		cop__member_leave(&sub->member);
 	}

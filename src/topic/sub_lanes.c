@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "copage/error.h"
 #include "object/object.h"
 #include "os/error.h"
 #include "os/os.h"
@@ -146,9 +147,10 @@ static int seek_lane(struct cop_sub *sub, struct lane *lane)
 	return 0;
 }
 
-static bool is_shortage(int rc)
+/* Is it the lane that is wrong? All else is a shortage of ours, or the kernel's trouble. */
+static bool is_refusal(int rc)
 {
-	return rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM || rc == -ENOSPC;
+	return rc == -EBADMSG || rc == -EPROTO || rc == -EACCES;
 }
 
 static int attach(struct cop_sub *sub, struct lane *lane)
@@ -190,8 +192,9 @@ static int keep_lane(struct cop_sub *sub, struct lane *lane)
 }
 
 /*
- * A file that we have not met: read it, or remember that we cannot. 0, or what is to be told. A
- * shortage of ours is no reason to forget a lane: it is tried again.
+ * A file that we have not met: read it, or remember that we cannot, which cop_sub_next() then tells
+ * when it looks at that lane. Negative is a shortage of ours: no reason to forget a lane, it is
+ * tried again.
  */
 static int meet(struct cop_sub *sub, const char *name, uint64_t inode)
 {
@@ -205,21 +208,24 @@ static int meet(struct cop_sub *sub, const char *name, uint64_t inode)
 
 	int rc = attach(sub, lane);
 
-	if (rc == -ENOENT || is_shortage(rc)) {
+	if (rc < 0 && !is_refusal(rc)) {
 		free(lane);
 		return rc == -ENOENT ? 0 : rc;
 	}
-	if (rc < 0)
+	if (rc < 0) {
 		lane->state = LANE_REFUSED;
+		lane->untold = rc;
+		lane->words = strdup(cop_error_text());
+	}
 
 	int kept = keep_lane(sub, lane);
 
 	if (kept < 0) {
 		cop__map_close(&lane->map);
+		free(lane->words);
 		free(lane);
-		return kept;
 	}
-	return rc < 0 ? cop__sub_tell(sub, lane, rc, 0, 0) : 0;
+	return kept;
 }
 
 /* ---- coming back ---- */
@@ -253,7 +259,7 @@ static void come_back(struct cop_sub *sub, struct lane *lane, bool swept)
 
 struct listing {
 	struct cop_sub *sub;
-	int told; /* the first thing that is to be told */
+	int failed; /* the first lane that could not be attached */
 	bool own_seen;
 };
 
@@ -285,10 +291,10 @@ static int visit_member(void *arg, const char *name, uint64_t inode)
 
 	int rc = meet(sub, name, inode);
 
-	if (is_shortage(rc))
+	if (rc < 0)
 		sub->incomplete = true;
-	if (rc < 0 && listing->told == 0)
-		listing->told = rc;
+	if (rc < 0 && listing->failed == 0)
+		listing->failed = rc;
 	return 0;
 }
 
@@ -301,6 +307,7 @@ static void drop_lane(struct cop_sub *sub, size_t i)
 	if (sub->turn == lane)
 		sub->turn = NULL;
 	cop__map_close(&lane->map);
+	free(lane->words);
 	free(lane);
 	sub->lanes[i] = sub->lanes[--sub->lane_count];
 }
@@ -314,10 +321,12 @@ int cop__sub_list(struct cop_sub *sub)
 	sub->incomplete = false;
 	sub->round++;
 
-	int rc = cop__os_list(sub->topic.membersfd, visit_member, &listing);
+	int rc = cop__topic_members(&sub->topic, visit_member, &listing);
 
-	if (rc < 0 && rc != -ENOENT)
-		return cop__fail_os(rc, "list the members of %s", sub->topic.place.name);
+	if (rc < 0 && rc != -ENOENT) {
+		sub->incomplete = true; /* there may be lanes that we have not met */
+		return rc;
+	}
 	for (size_t i = sub->lane_count; i-- > 0;) {
 		struct lane *lane = sub->lanes[i];
 
@@ -338,7 +347,7 @@ int cop__sub_list(struct cop_sub *sub)
 			  sub->topic.place.name);
 		return cop__sub_tell(sub, NULL, -ESTALE, 0, 0);
 	}
-	return listing.told;
+	return listing.failed;
 }
 
 static bool is_read(const struct cop_sub *sub, uint32_t cursor)
@@ -366,6 +375,7 @@ void cop__sub_forget_lanes(struct cop_sub *sub, bool unmap)
 	for (size_t i = 0; i < sub->lane_count; i++) {
 		if (unmap)
 			cop__map_close(&sub->lanes[i]->map);
+		free(sub->lanes[i]->words);
 		free(sub->lanes[i]);
 	}
 	free(sub->lanes);

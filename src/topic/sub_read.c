@@ -202,6 +202,18 @@ static int take_latest(struct cop_sub *sub, struct lane *lane, struct cop_msg *m
 	return 0;
 }
 
+/* A lane that could not be read from the beginning: once. */
+static int tell_refusal(struct cop_sub *sub, struct lane *lane)
+{
+	int rc = lane->untold;
+
+	lane->untold = 0;
+	if (rc == 0)
+		return 0;
+	cop__fail(rc, "%s", lane->words ? lane->words : "read a lane: it is refused");
+	return cop__sub_tell(sub, lane, rc, 0, 0);
+}
+
 /* Lanes with something to be seen to first. */
 static int take_special(struct cop_sub *sub, struct lane *lane, struct cop_msg *msg)
 {
@@ -209,7 +221,7 @@ static int take_special(struct cop_sub *sub, struct lane *lane, struct cop_msg *
 	int rc;
 
 	if (lane->state == LANE_REFUSED)
-		return 0;
+		return tell_refusal(sub, lane);
 	if (lane->gap_count > 0) {
 		uint64_t count = lane->gap_count;
 

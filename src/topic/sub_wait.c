@@ -167,6 +167,9 @@ static void drain_watch(struct cop_sub *sub)
 			at += (ssize_t)(sizeof(*event) + event->len);
 		}
 	}
+	/* What it had to tell and could not be read, one must see oneself. */
+	if (got < 0 && got != -EAGAIN)
+		news_of_members(sub);
 }
 
 /* Arm for the watch and look once more: what comes after this makes it readable. */
@@ -295,6 +298,9 @@ int cop__sub_next_slow(struct cop_sub *sub, struct cop_msg *msg, int64_t timeout
 	settle(sub);
 	if (timeout_ns != 0)
 		return wait(sub, msg, timeout_ns);
-	rc = sub->outer >= 0 ? look_before_poll(sub, msg) : 0;
+	/* Who never sleeps never probes: what could not be attached is tried again here. */
+	rc = sub->incomplete ? cop__sub_list(sub) : 0;
+	if (rc == 0 && sub->outer >= 0)
+		rc = look_before_poll(sub, msg);
 	return rc != 0 ? rc : fail_deadline(sub, 0);
 }

@@ -16,7 +16,7 @@
 enum lane_state {
 	LANE_OPEN, /* its publisher lives, or has left something to read */
 	LANE_ENDED, /* its publisher closed or died; all was read, and that was told */
-	LANE_REFUSED, /* corrupt, foreign or denied: told, and left alone */
+	LANE_REFUSED, /* corrupt, foreign or denied: told once, and left alone */
 };
 
 struct lane {
@@ -27,6 +27,8 @@ struct lane {
 	bool ended_closed; /* it ended in order; else by a death */
 	uint32_t owners; /* how many publishers it had had when it was asked for its end */
 	enum lane_state state;
+	int untold; /* LANE_REFUSED: the error that cop_sub_next() has yet to tell */
+	char *words; /* and its sentence; NULL: there was no memory for it */
 	uint32_t cursor; /* index in the subscriber's file */
 	uint32_t round; /* of the listing that saw it last */
 	uint64_t told_position; /* that the cursor says */
