@@ -325,7 +325,7 @@ int cop__sub_list(struct cop_sub *sub)
 
 	if (rc < 0 && rc != -ENOENT) {
 		sub->incomplete = true; /* there may be lanes that we have not met */
-		return rc;
+		return cop__sub_tell(sub, NULL, rc, 0, 0);
 	}
 	for (size_t i = sub->lane_count; i-- > 0;) {
 		struct lane *lane = sub->lanes[i];
@@ -347,7 +347,7 @@ int cop__sub_list(struct cop_sub *sub)
 			  sub->topic.place.name);
 		return cop__sub_tell(sub, NULL, -ESTALE, 0, 0);
 	}
-	return listing.failed;
+	return listing.failed < 0 ? cop__sub_tell(sub, NULL, listing.failed, 0, 0) : 0;
 }
 
 static bool is_read(const struct cop_sub *sub, uint32_t cursor)
