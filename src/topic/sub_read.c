@@ -69,6 +69,9 @@ static int overtaken(struct cop_sub *sub, struct lane *lane)
 	if (rc < 0)
 		return rc;
 	stand(sub, lane);
+	/* Below what was asked for nothing is missed. */
+	if (first < lane->wanted)
+		first = lane->wanted;
 	if (lane->reader.sequence <= first || sub->opts.kind == COP_SUB_LATEST)
 		return 0;
 	return cop__sub_tell(sub, lane, -EOVERFLOW, first, lane->reader.sequence - first);
@@ -158,12 +161,13 @@ static int walk_to_last(struct lane *lane, struct cop__record *record)
 {
 	struct cop__lane_reader *reader = &lane->reader;
 	struct cop__lane_reader last = *reader;
-	uint64_t stop = (reader->number + reader->shape.segments) * reader->shape.segment_bytes;
+	uint64_t stop;
 	int found = 0, rc = approach(lane);
 
 	if (rc < 0)
 		return rc;
 	/* A writer that is faster than this walk is not followed further than round its ring. */
+	stop = (reader->number + reader->shape.segments) * reader->shape.segment_bytes;
 	while ((rc = cop__lane_peek(reader, record)) > 0 && cop__lane_position(reader) < stop) {
 		last = *reader;
 		cop__lane_pass(reader, record);
