@@ -9,7 +9,7 @@
 #include "os/error.h"
 #include "os/export.h"
 #include "os/os.h"
-#include "topic/topic.h"
+#include "topic/sweep.h"
 
 struct removal {
 	struct cop__topic *topic;
@@ -112,6 +112,7 @@ COP_EXPORT int cop_topic_remove(const char *topic, uint32_t flags)
 static int forget(struct cop__topic *topic, const char *subscriber)
 {
 	char file[COP__MEMBER_NAME_MAX];
+	bool gone;
 	int rc = cop__member_name(file, "sub.", subscriber);
 
 	if (rc < 0)
@@ -125,8 +126,9 @@ static int forget(struct cop__topic *topic, const char *subscriber)
 				 subscriber, topic->place.name);
 	if (rc < 0)
 		return rc;
-	/* Publishers that waited for it wait no more. */
+	/* Publishers that waited for it wait no more, and what was kept for it alone goes. */
 	cop__bell_members_changed(&topic->bell);
+	(void)cop__sweep(topic, 0, NULL, NULL, &gone);
 	return 0;
 }
 
