@@ -182,8 +182,11 @@ static bool is_dead_topic(int dirfd)
 	uint64_t magic = 0;
 	int fd = cop__object_open(dirfd, "topic", O_RDONLY, &st);
 
-	if (fd == -ENOENT)
-		return cop__os_list(dirfd, find_entry, NULL) == 0;
+	if (fd == -ENOENT) {
+		int rc = cop__os_list(dirfd, find_entry, NULL);
+
+		return rc == 0 || rc == -ENOENT; /* empty, or away already */
+	}
 	if (fd >= 0 && cop__os_pread(fd, &magic, sizeof(magic), 0) < 0)
 		magic = 0;
 	cop__os_close(fd);
