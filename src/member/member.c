@@ -78,6 +78,8 @@ static int take_opened(struct cop__member *member, int fd, int dirfd, const stru
 
 	int rc = map_locked(member, fd, (uint64_t)st->st_size);
 
+	if (rc == -EAGAIN && cop__os_locked(fd) == 1)
+		return -EBUSY;
 	if (rc < 0)
 		return rc;
 	/* Between the open and the lock a sweeper may have removed it. */
@@ -160,7 +162,7 @@ int cop__member_lives(int dirfd, const char *name, uint64_t inode)
 static int sweep_opened(int fd, int dirfd, const char *name, const struct stat *st,
 			cop__member_may_go *may_go, void *arg)
 {
-	int rc = cop__os_lock(fd);
+	int rc = cop__os_lock_byte(fd);
 
 	if (rc < 0)
 		return rc == -EAGAIN ? rc : cop__fail_os(rc, "lock %s", name);

@@ -39,7 +39,8 @@ typedef void cop__member_fill(void *arg, uint8_t *base);
 int cop__member_create(struct cop__member *member, int dirfd, const char *name, uint64_t size,
 		       const struct cop__access *access, cop__member_fill *fill, void *arg);
 
-/* Lock and map what another one left. -ENOENT: there is nothing; -EAGAIN: its owner lives. */
+/* Lock and map what another one left. -ENOENT: there is nothing; -EBUSY: its owner lives; -EAGAIN:
+ * somebody is about to sweep it, or to let it be. */
 int cop__member_take(struct cop__member *member, int dirfd, const char *name);
 
 /* Let go: the lock is free, the file stays. */
@@ -57,7 +58,7 @@ int cop__member_lives(int dirfd, const char *name, uint64_t inode);
 
 /*
  * Remove what is left behind: take the lock, ask may_go (with the file's facts; NULL: yes), unlink.
- * 1 it was removed; 0 it stays; -EAGAIN its owner lives; -ENOENT gone already; other errors when
+ * 1 it was removed; 0 it stays; -EAGAIN its owner lives, or another one is at it; -ENOENT gone already; other errors when
  * it may not be removed.
  */
 typedef int cop__member_may_go(void *arg, int fd, const struct stat *st);

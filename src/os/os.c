@@ -270,12 +270,22 @@ int cop__os_madvise(void *base, size_t size, int advice)
 	return (int)CALL(COP__OS_MADVISE, madvise(base, size, advice));
 }
 
-int cop__os_lock(int fd)
+static int lock(int fd, off_t bytes)
 {
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = bytes };
 	int rc = (int)CALL(COP__OS_LOCK, fcntl(fd, F_OFD_SETLK, &lock));
 
 	return rc == -EACCES ? -EAGAIN : rc;
+}
+
+int cop__os_lock(int fd)
+{
+	return lock(fd, 0); /* to the end of the file, however far that is */
+}
+
+int cop__os_lock_byte(int fd)
+{
+	return lock(fd, 1);
 }
 
 int cop__os_locked(int fd)
@@ -283,7 +293,7 @@ int cop__os_locked(int fd)
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	int rc = (int)CALL(COP__OS_LOCK, fcntl(fd, F_OFD_GETLK, &lock));
 
-	return rc < 0 ? rc : lock.l_type != F_UNLCK;
+	return rc < 0 ? rc : lock.l_type != F_UNLCK && lock.l_len == 0;
 }
 
 static struct timespec *to_timespec(int64_t ns, struct timespec *ts)

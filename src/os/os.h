@@ -85,9 +85,12 @@ void cop__os_munmap(void *base, size_t size);
 int cop__os_mremap(size_t old_size, size_t new_size, void **base);
 int cop__os_madvise(void *base, size_t size, int advice);
 
-/* Open-file-description locks over the whole file. */
-int cop__os_lock(int fd); /* exclusive; -EAGAIN: somebody holds it; needs a writable fd */
-int cop__os_locked(int fd); /* 1: somebody else holds it; 0: nobody; needs no rights but fd */
+/* Open-file-description locks, exclusive. Over the whole file: its owner's. Over the first byte:
+ * one's who would remove the file; each keeps the other out, and others can tell them apart.
+ * -EAGAIN: somebody holds either; they need a writable fd. */
+int cop__os_lock(int fd);
+int cop__os_lock_byte(int fd);
+int cop__os_locked(int fd); /* 1: an owner holds it; 0: none does; needs no rights but fd */
 
 /* Futexes in shared mappings. A negative timeout waits for ever. */
 int cop__os_futex_wait(const uint32_t *word, uint32_t expected, int64_t timeout_ns);

@@ -223,11 +223,12 @@ static int open_and_join(struct cop_pub *pub, const char *topic, const struct co
 			return 0;
 		cop__topic_close(&pub->topic);
 		if (!cop__join_again(rc, tries))
-			return rc == -EAGAIN ? cop__fail(-EBUSY,
-							 "open publisher %s on %s: a live process "
-							 "holds that name",
-							 opts->name, topic)
-					     : rc;
+			return rc == -EBUSY || rc == -EAGAIN
+				       ? cop__fail(-EBUSY,
+						   "open publisher %s on %s: a live process "
+						   "holds that name",
+						   opts->name, topic)
+				       : rc;
 	}
 }
 

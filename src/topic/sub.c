@@ -95,11 +95,12 @@ static int open_and_join(struct cop_sub *sub, const char *topic)
 			return 0;
 		cop__topic_close(&sub->topic);
 		if (!cop__join_again(rc, tries))
-			return rc == -EAGAIN ? cop__fail(-EBUSY,
-							 "open subscriber %s on %s: a live process "
-							 "holds that name",
-							 sub->opts.name, topic)
-					     : rc;
+			return rc == -EBUSY || rc == -EAGAIN
+				       ? cop__fail(-EBUSY,
+						   "open subscriber %s on %s: a live process "
+						   "holds that name",
+						   sub->opts.name, topic)
+				       : rc;
 	}
 }
 

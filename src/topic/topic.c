@@ -457,7 +457,7 @@ int cop__topic_members(const struct cop__topic *topic, cop__os_visit *visit, voi
 
 bool cop__join_again(int rc, int tries)
 {
-	if (rc == -EAGAIN && tries < 10)
+	if (rc == -EAGAIN && tries < TRIES)
 		return cop__os_poll_readable(-1, 1000000) == 0; /* a nap */
 	return (rc == -ENOENT || rc == -EEXIST) && tries < TRIES;
 }

@@ -53,8 +53,8 @@ int cop__topic_remove_empty(const struct cop__topic *topic);
 
 /*
  * Joining failed: is it worth another try, after the tries so far? Yes where things only moved:
- * -ENOENT the topic went, -EEXIST somebody took the name first, and for some milliseconds -EAGAIN,
- * since the holder of the lock may be a sweeper and not a member.
+ * -ENOENT the topic went, -EEXIST somebody took the name first, -EAGAIN a sweeper looks at what is
+ * to be taken over (for as long as a second: he may be kept from running).
  */
 bool cop__join_again(int rc, int tries);
 
