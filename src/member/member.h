@@ -58,8 +58,8 @@ int cop__member_lives(int dirfd, const char *name, uint64_t inode);
 
 /*
  * Remove what is left behind: take the lock, ask may_go (with the file's facts; NULL: yes), unlink.
- * 1 it was removed; 0 it stays; -EAGAIN its owner lives, or another one is at it; -ENOENT gone already; other errors when
- * it may not be removed.
+ * 1 it was removed; 0 it stays; -EAGAIN its owner lives, or another sweeper is at it; -ENOENT gone
+ * already; other errors when it may not be removed.
  */
 typedef int cop__member_may_go(void *arg, int fd, const struct stat *st);
 int cop__member_sweep(int dirfd, const char *name, cop__member_may_go *may_go, void *arg);
