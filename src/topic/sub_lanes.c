@@ -339,14 +339,7 @@ int cop__sub_list(struct cop_sub *sub)
 		else
 			drop_lane(sub, i);
 	}
-	if (!listing.own_seen && !sub->removed && sub->joined) {
-		sub->removed = true;
-		cop__fail(-ESTALE,
-			  "subscribe to %s: somebody removed this subscriber or its topic; what "
-			  "publishers send is kept for it no longer",
-			  sub->topic.place.name);
-		return cop__sub_tell(sub, NULL, -ESTALE, 0, 0);
-	}
+	sub->removed = !listing.own_seen && sub->joined;
 	return listing.failed < 0 ? cop__sub_tell(sub, NULL, listing.failed, 0, 0) : 0;
 }
 

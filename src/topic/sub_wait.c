@@ -42,6 +42,17 @@ static int look_at_lanes(struct cop_sub *sub, struct cop_msg *msg)
 	return 0;
 }
 
+/* Its own file was taken away. What was there has been read by now. */
+static int tell_removed(struct cop_sub *sub)
+{
+	sub->removed_told = true;
+	cop__fail(-ESTALE,
+		  "subscribe to %s: somebody removed this subscriber or its topic; what publishers "
+		  "send is kept for it no longer",
+		  sub->topic.place.name);
+	return cop__sub_tell(sub, NULL, -ESTALE, 0, 0);
+}
+
 /* Look for a message, and for news: 1, 0, or what is to be told. */
 static int look(struct cop_sub *sub, struct cop_msg *msg)
 {
@@ -54,6 +65,8 @@ static int look(struct cop_sub *sub, struct cop_msg *msg)
 
 	int rc = look_at_lanes(sub, msg);
 
+	if (rc == 0 && sub->removed && !sub->removed_told)
+		return tell_removed(sub);
 	for (size_t i = 0; rc == 0 && i < sub->lane_count; i++)
 		rc = cop__lane_notice(sub, sub->lanes[i], false);
 	return rc;

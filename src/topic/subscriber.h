@@ -56,7 +56,8 @@ struct cop_sub {
 	bool incomplete; /* a lane could not be attached for want of something */
 	bool joined; /* the lanes that were there are attached */
 	struct cop__sub_past past;
-	bool removed; /* its own file was taken away: told */
+	bool removed; /* its own file was taken away */
+	bool removed_told;
 	uint32_t publishers_seen;
 	bool going_told; /* that the last publisher went */
 	/* Copies, for lanes that may be overrun. */
