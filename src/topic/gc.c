@@ -32,7 +32,7 @@ static int add_name(void *arg, const char *name, uint64_t inode)
 		void *more = realloc(names->name, room * sizeof(*names->name));
 
 		if (!more)
-			return cop__fail(-ENOMEM, "list topics: out of memory");
+			return -ENOMEM;
 		names->name = more;
 		names->room = room;
 	}
@@ -60,9 +60,7 @@ static int list_root(const struct cop__place *place, struct names *names)
 	cop__os_close(fd);
 	if (rc != 0) {
 		free(names->name);
-		if (rc != -ENOMEM)
-			cop__fail_os(rc, "list %s", place->root);
-		return rc;
+		return cop__fail_os(rc, "list %s", place->root);
 	}
 	if (names->count > 0)
 		qsort(names->name, names->count, sizeof(*names->name), compare_names);

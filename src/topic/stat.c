@@ -88,8 +88,7 @@ static void stat_lane(struct cop__lane_reader *reader, struct cop_pub_stat *pub)
 		pub->state = COP_MEMBER_CLOSED;
 }
 
-static void look_into_lane(int fd, const struct stat *st, struct cop_pub_stat *pub,
-			   uint64_t uuid[2])
+static int look_into_lane(int fd, const struct stat *st, struct cop_pub_stat *pub, uint64_t uuid[2])
 {
 	struct cop__map map;
 	struct cop__lane_shape shape;
@@ -97,11 +96,15 @@ static void look_into_lane(int fd, const struct stat *st, struct cop_pub_stat *p
 	int locked = cop__os_locked(fd);
 
 	pub->state = locked == 0 ? COP_MEMBER_DEAD : COP_MEMBER_LIVE;
-	if ((uint64_t)st->st_size < COP__PAGE ||
-	    cop__map_file(&map, fd, (size_t)st->st_size, COP__MAP_READ) < 0) {
+	if ((uint64_t)st->st_size < COP__PAGE) {
 		pub->state = COP_MEMBER_CORRUPT;
-		return;
+		return 0;
 	}
+
+	int rc = cop__map_file(&map, fd, (size_t)st->st_size, COP__MAP_READ);
+
+	if (rc < 0)
+		return cop__fail_os(rc, "map pub.%s", pub->name);
 	if (cop__lane_check(map.base, map.size, pub->name, &shape) < 0) {
 		pub->state = COP_MEMBER_CORRUPT;
 	} else {
@@ -110,19 +113,32 @@ static void look_into_lane(int fd, const struct stat *st, struct cop_pub_stat *p
 		stat_lane(&reader, pub);
 	}
 	cop__map_close(&map);
+	return 0;
 }
 
-static void facts(struct result *result, const char *file, uint32_t *uid, uint32_t *gid,
-		  uint32_t *mode, uint64_t *memory)
+/* Is it the member that is wrong, and how? 0: what failed is ours. */
+static enum cop_member_state state_of_refusal(int rc)
+{
+	if (rc == -EACCES)
+		return COP_MEMBER_DENIED;
+	return rc == -EBADMSG || rc == -EPROTO ? COP_MEMBER_CORRUPT : (enum cop_member_state)0;
+}
+
+static int facts(struct result *result, const char *file, uint32_t *uid, uint32_t *gid,
+		 uint32_t *mode, uint64_t *memory)
 {
 	struct stat st;
+	int rc = cop__os_lstat(result->topic.membersfd, file, &st);
 
-	if (cop__os_lstat(result->topic.membersfd, file, &st) < 0)
-		return;
+	if (rc == -ENOENT)
+		return 0; /* it went just now */
+	if (rc < 0)
+		return cop__fail_os(rc, "look at %s", file);
 	*uid = st.st_uid;
 	*gid = st.st_gid;
 	*mode = st.st_mode & 07777;
 	*memory = (uint64_t)st.st_blocks * 512;
+	return 0;
 }
 
 static int grow(void **array, size_t *room, size_t count, size_t size)
@@ -162,14 +178,15 @@ static int add_pub(struct result *result, const char *file)
 
 	if (fd == -ENOENT)
 		return 0;
-	facts(result, file, &pub->uid, &pub->gid, &pub->mode, &pub->memory_bytes);
-	if (fd < 0)
-		pub->state = fd == -EACCES ? COP_MEMBER_DENIED : COP_MEMBER_CORRUPT;
-	else
-		look_into_lane(fd, &st, pub, result->uuids[n]);
+	pub->state = fd < 0 ? state_of_refusal(fd) : COP_MEMBER_LIVE;
+	if (pub->state == 0)
+		return fd;
+	rc = facts(result, file, &pub->uid, &pub->gid, &pub->mode, &pub->memory_bytes);
+	if (rc == 0 && fd >= 0)
+		rc = look_into_lane(fd, &st, pub, result->uuids[n]);
 	cop__os_close(fd);
 	result->stat.pub_count++;
-	return 0;
+	return rc;
 }
 
 /* ---- subscribers ---- */
@@ -258,14 +275,18 @@ static int add_sub(struct result *result, const char *file)
 	rc = cop__peer_open(&peer, result->topic.membersfd, file);
 	if (rc == -ENOENT)
 		return 0;
-	facts(result, file, &sub->uid, &sub->gid, &sub->mode, &sub->memory_bytes);
+	sub->state = rc < 0 ? state_of_refusal(rc) : COP_MEMBER_LIVE;
+	if (sub->state == 0)
+		return rc;
+
+	bool sound = rc == 0;
+
+	rc = facts(result, file, &sub->uid, &sub->gid, &sub->mode, &sub->memory_bytes);
 	result->stat.sub_count++;
-	if (rc < 0) {
-		sub->state = rc == -EACCES ? COP_MEMBER_DENIED : COP_MEMBER_CORRUPT;
-		return 0;
-	}
-	rc = look_into_sub(result, &peer, sub);
-	cop__peer_close(&peer);
+	if (rc == 0 && sound)
+		rc = look_into_sub(result, &peer, sub);
+	if (sound)
+		cop__peer_close(&peer);
 	return rc;
 }
 

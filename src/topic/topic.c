@@ -121,11 +121,21 @@ static int fill_directory(int dirfd, const struct cop__topic_header *settings)
 	return lock;
 }
 
+/* Take the files of a topic without members. The settings last: they tell that it is ours, so they
+ * stay while anything else does. */
+static int unlink_files(int dirfd)
+{
+	int rc = cop__os_unlink(dirfd, "bell");
+
+	if (rc == 0 || rc == -ENOENT)
+		rc = cop__os_unlink(dirfd, "topic");
+	return rc == -ENOENT ? 0 : rc;
+}
+
 static void unmake(int rootfd, int dirfd, const char *name)
 {
 	(void)cop__os_rmdir(dirfd, "members");
-	(void)cop__os_unlink(dirfd, "bell");
-	(void)cop__os_unlink(dirfd, "topic");
+	(void)unlink_files(dirfd);
 	(void)cop__os_rmdir(rootfd, name);
 }
 
@@ -175,37 +185,44 @@ static int find_entry(void *arg, const char *name, uint64_t inode)
 	return 1;
 }
 
-/* Is a directory without members/ what a removal leaves? Then it is empty, or has our settings. */
-static bool is_dead_topic(int dirfd)
+/* Is a directory without members/ what a removal leaves? Then it is empty, or has our settings. 1,
+ * 0, or negative: it could not be looked at. */
+static int is_dead_topic(int dirfd)
 {
 	struct stat st;
 	uint64_t magic = 0;
 	int fd = cop__object_open(dirfd, "topic", O_RDONLY, &st);
 
 	if (fd == -ENOENT) {
-		int rc = cop__os_list(dirfd, find_entry, NULL);
+		int found = cop__os_list(dirfd, find_entry, NULL);
 
-		return rc == 0 || rc == -ENOENT; /* empty, or away already */
+		if (found == -ENOENT)
+			return 1; /* away already */
+		return found < 0 ? found : !found;
 	}
-	if (fd >= 0 && cop__os_pread(fd, &magic, sizeof(magic), 0) < 0)
-		magic = 0;
+	if (fd < 0)
+		return fd == -EBADMSG ? 0 : fd;
+
+	ssize_t got = cop__os_pread(fd, &magic, sizeof(magic), 0);
+
 	cop__os_close(fd);
-	return magic == COP__TOPIC_MAGIC;
+	return got < 0 ? (int)got : magic == COP__TOPIC_MAGIC;
 }
 
 int cop__topic_take_down(int rootfd, int dirfd, const char *name)
 {
-	if (!is_dead_topic(dirfd))
+	int rc = is_dead_topic(dirfd);
+
+	if (rc < 0)
+		return rc;
+	if (rc == 0)
 		return cop__fail(-EBADMSG, "open topic %s: it is a directory of something else",
 				 name);
 	/* By the directory itself and not by its name, so that a new topic of this name is not
-	 * touched; and rmdir takes only what is empty. The settings last: they tell that it is
-	 * ours. */
-	(void)cop__os_unlink(dirfd, "bell");
-	(void)cop__os_unlink(dirfd, "topic");
-
-	int rc = cop__os_rmdir(rootfd, name);
-
+	 * touched; and rmdir takes only what is empty. */
+	rc = unlink_files(dirfd);
+	if (rc == 0)
+		rc = cop__os_rmdir(rootfd, name);
 	return rc == -ENOENT || rc == -ENOTEMPTY ? 0 : rc;
 }
 
@@ -363,7 +380,10 @@ static int try_open(struct cop__topic *topic, int rootfd, enum cop__topic_need n
 				       "open topic %s in %s: it was left half removed, and only "
 				       "its owner, user %u, can finish that (copage gc)",
 				       topic->place.name, topic->place.root, topic->st.st_uid);
-		else if (rc != -EBADMSG)
+		else if (rc < 0 && rc != -EBADMSG)
+			rc = cop__fail_os(rc, "take away what is left of topic %s in %s",
+					  topic->place.name, topic->place.root);
+		else if (rc >= 0)
 			rc = -ENOENT;
 	}
 	if (rc < 0)
