@@ -221,7 +221,7 @@ static int open_and_join(struct cop_pub *pub, const char *topic, const struct co
 		rc = join(pub, opts);
 		if (rc == 0)
 			return 0;
-		cop__topic_close(&pub->topic);
+		cop__topic_give_up(&pub->topic);
 		if (!cop__join_again(rc, tries))
 			return rc == -EBUSY || rc == -EAGAIN
 				       ? cop__fail(-EBUSY,

@@ -93,7 +93,7 @@ static int open_and_join(struct cop_sub *sub, const char *topic)
 		rc = join(sub);
 		if (rc == 0)
 			return 0;
-		cop__topic_close(&sub->topic);
+		cop__topic_give_up(&sub->topic);
 		if (!cop__join_again(rc, tries))
 			return rc == -EBUSY || rc == -EAGAIN
 				       ? cop__fail(-EBUSY,

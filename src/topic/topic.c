@@ -475,6 +475,13 @@ int cop__topic_members(const struct cop__topic *topic, cop__os_visit *visit, voi
 	return rc;
 }
 
+void cop__topic_give_up(struct cop__topic *topic)
+{
+	if (!(topic->settings.flags & COP__TOPIC_KEPT))
+		(void)cop__topic_remove_empty(topic);
+	cop__topic_close(topic);
+}
+
 bool cop__join_again(int rc, int tries)
 {
 	if (rc == -EAGAIN && tries < TRIES)

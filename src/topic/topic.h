@@ -48,6 +48,9 @@ int cop__topic_open_at(struct cop__topic *topic, const struct cop__place *place,
 		       enum cop__topic_need need);
 void cop__topic_close(struct cop__topic *topic);
 
+/* Close it after joining failed. If it was made only for that, it goes. */
+void cop__topic_give_up(struct cop__topic *topic);
+
 /* Remove it if nobody is in it: 1 it is gone, 0 somebody is, or a negative errno. */
 int cop__topic_remove_empty(const struct cop__topic *topic);
 
