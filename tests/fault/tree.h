@@ -129,6 +129,41 @@ static inline void tree_must_be_empty(const char *path)
 		test_fail(__FILE__, __LINE__, "%s is left in %s", name, path);
 }
 
+/* What is below a path, in words: each name, its kind, mode, size and a sum of its bytes. */
+static inline void tree_describe(const char *path, char *text, size_t room)
+{
+	struct dirent **entries;
+	struct stat st;
+	size_t size = 0;
+	int count = 0;
+
+	must_int(lstat(path, &st), ==, 0);
+	snprintf(text + strlen(text), room - strlen(text), "%s %o %lld %u\n", path, st.st_mode,
+		 (long long)st.st_size, (unsigned)st.st_nlink);
+	if (S_ISREG(st.st_mode)) {
+		unsigned char *data = tree_read(path, &size);
+		uint64_t sum = 0;
+
+		for (size_t i = 0; i < size; i++)
+			sum = sum * 31 + data[i];
+		free(data);
+		snprintf(text + strlen(text), room - strlen(text), " %llx\n",
+			 (unsigned long long)sum);
+	}
+	if (S_ISDIR(st.st_mode))
+		count = scandir(path, &entries, NULL, alphasort);
+	for (int i = 0; i < count; i++) {
+		char below[600];
+
+		snprintf(below, sizeof(below), "%s/%s", path, entries[i]->d_name);
+		if (strcmp(entries[i]->d_name, ".") != 0 && strcmp(entries[i]->d_name, "..") != 0)
+			tree_describe(below, text, room);
+		free(entries[i]);
+	}
+	if (count > 0)
+		free(entries);
+}
+
 /* No file below this directory is still mapped, be it removed or not. */
 static inline void tree_must_not_be_mapped(const char *path)
 {
