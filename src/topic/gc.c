@@ -136,6 +136,20 @@ static int tell(const struct leftover *left, const char *reason, int rc)
 	return rc < 0 ? 0 : 1;
 }
 
+static int take_down(const struct leftover *left, int rootfd, int dirfd, const char *reason)
+{
+	int rc;
+
+	if (left->flags & COP_GC_DRY_RUN) {
+		rc = cop__topic_is_dead(dirfd);
+		rc = rc > 0 ? 0 : rc == 0 ? -EBADMSG : rc;
+	} else {
+		rc = cop__topic_take_down(rootfd, dirfd, left->name);
+	}
+	/* It is not ours: nothing to tell. */
+	return rc == -EBADMSG ? 0 : tell(left, reason, rc);
+}
+
 /* Is the maker of a topic that has no name yet alive? Then its settings are locked. */
 static int maker_lives(int dirfd)
 {
@@ -159,11 +173,9 @@ static int sweep_half_made(const struct leftover *left, int rootfd)
 	/* Without settings there is no lock to ask. Then only the empty directory is removed,
 	 * which a maker who lives makes again. */
 	if (maker_lives(dirfd) == 0) {
-		if (!(left->flags & COP_GC_DRY_RUN)) {
+		if (!(left->flags & COP_GC_DRY_RUN))
 			(void)cop__os_rmdir(dirfd, "members");
-			rc = cop__topic_take_down(rootfd, dirfd, left->name);
-		}
-		rc = rc == -EBADMSG ? 0 : tell(left, "its maker died before it was whole", rc);
+		rc = take_down(left, rootfd, dirfd, "its maker died before it was whole");
 	}
 	cop__os_close(dirfd);
 	return rc;
@@ -178,11 +190,8 @@ static int sweep_half_removed(const struct leftover *left, int rootfd)
 
 	if (dirfd < 0)
 		return 0;
-	if (cop__os_lstat(dirfd, "members", &st) == -ENOENT) {
-		if (!(left->flags & COP_GC_DRY_RUN))
-			rc = cop__topic_take_down(rootfd, dirfd, left->name);
-		rc = rc == -EBADMSG ? 0 : tell(left, "it was left half removed", rc);
-	}
+	if (cop__os_lstat(dirfd, "members", &st) == -ENOENT)
+		rc = take_down(left, rootfd, dirfd, "it was left half removed");
 	cop__os_close(dirfd);
 	return rc;
 }

@@ -185,9 +185,8 @@ static int find_entry(void *arg, const char *name, uint64_t inode)
 	return 1;
 }
 
-/* Is a directory without members/ what a removal leaves? Then it is empty, or has our settings. 1,
- * 0, or negative: it could not be looked at. */
-static int is_dead_topic(int dirfd)
+/* Then it is empty, or has our settings. */
+int cop__topic_is_dead(int dirfd)
 {
 	struct stat st;
 	uint64_t magic = 0;
@@ -209,15 +208,19 @@ static int is_dead_topic(int dirfd)
 	return got < 0 ? (int)got : magic == COP__TOPIC_MAGIC;
 }
 
+static int fail_foreign(const char *name)
+{
+	return cop__fail(-EBADMSG, "open topic %s: it is a directory of something else", name);
+}
+
 int cop__topic_take_down(int rootfd, int dirfd, const char *name)
 {
-	int rc = is_dead_topic(dirfd);
+	int rc = cop__topic_is_dead(dirfd);
 
 	if (rc < 0)
 		return rc;
 	if (rc == 0)
-		return cop__fail(-EBADMSG, "open topic %s: it is a directory of something else",
-				 name);
+		return fail_foreign(name);
 	/* By the directory itself and not by its name, so that a new topic of this name is not
 	 * touched; and rmdir takes only what is empty. */
 	rc = unlink_files(dirfd);
@@ -359,6 +362,34 @@ void cop__topic_close(struct cop__topic *topic)
 	topic->membersfd = topic->dirfd = -1;
 }
 
+/* Half removed, by somebody who died there or is still at it: help. -ENOENT it is gone. */
+static int help_away(const struct cop__topic *topic)
+{
+	int rc = cop__topic_remove_empty(topic);
+
+	if (rc >= 0)
+		return -ENOENT;
+	if (rc == -EACCES || rc == -EPERM)
+		return cop__fail(-EACCES,
+				 "open topic %s in %s: it was left half removed, and only its "
+				 "owner, user %u, can finish that (copage gc)",
+				 topic->place.name, topic->place.root, topic->st.st_uid);
+	if (rc == -EBADMSG)
+		return rc;
+	return cop__fail_os(rc, "take away what is left of topic %s in %s", topic->place.name,
+			    topic->place.root);
+}
+
+/* The same without touching it. */
+static int look_at_remains(const struct cop__topic *topic)
+{
+	int rc = cop__topic_is_dead(topic->dirfd);
+
+	if (rc < 0)
+		return cop__fail_os(rc, "look into topic %s", topic->place.name);
+	return rc == 1 ? -ENOENT : fail_foreign(topic->place.name);
+}
+
 /* One try. -ENOENT without a sentence: it is not there, or was just going. */
 static int try_open(struct cop__topic *topic, int rootfd, enum cop__topic_need need)
 {
@@ -372,20 +403,8 @@ static int try_open(struct cop__topic *topic, int rootfd, enum cop__topic_need n
 		return rc;
 	}
 	rc = open_inside(topic, need);
-	if (rc == -ENOENT && need != COP__TOPIC_LOOK) {
-		/* Half removed, by somebody who died there or is still at it: help. */
-		rc = cop__topic_remove_empty(topic);
-		if (rc == -EACCES || rc == -EPERM)
-			rc = cop__fail(-EACCES,
-				       "open topic %s in %s: it was left half removed, and only "
-				       "its owner, user %u, can finish that (copage gc)",
-				       topic->place.name, topic->place.root, topic->st.st_uid);
-		else if (rc < 0 && rc != -EBADMSG)
-			rc = cop__fail_os(rc, "take away what is left of topic %s in %s",
-					  topic->place.name, topic->place.root);
-		else if (rc >= 0)
-			rc = -ENOENT;
-	}
+	if (rc == -ENOENT)
+		rc = need == COP__TOPIC_LOOK ? look_at_remains(topic) : help_away(topic);
 	if (rc < 0)
 		cop__topic_close(topic);
 	return rc;

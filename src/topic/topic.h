@@ -61,6 +61,9 @@ int cop__topic_remove_empty(const struct cop__topic *topic);
  */
 bool cop__join_again(int rc, int tries);
 
+/* Is a directory without members/ what is left of a topic? 1, 0 it is not ours, or negative. */
+int cop__topic_is_dead(int dirfd);
+
 /* Take away what is left of a topic without members. 0, or -EBADMSG: it is not ours. */
 int cop__topic_take_down(int rootfd, int dirfd, const char *name);
 
