@@ -115,8 +115,8 @@ static int fail_open(int rc, int dirfd, const char *name)
 	case -EPERM:
 		if (cop__os_lstat(dirfd, name, &st) == 0)
 			return cop__fail(-EACCES,
-					 "open %s: denied; it has owner %u, group %u and mode %04o, "
-					 "this process has user %u, group %u",
+					 "open %s: denied; its owner is %u, its group %u, its mode "
+					 "%04o, and this process has user %u, group %u",
 					 name, st.st_uid, st.st_gid, st.st_mode & 07777,
 					 cop__os_uid(), cop__os_gid());
 		return cop__fail(-EACCES, "open %s: denied", name);
