@@ -14,7 +14,8 @@
 static void stand(struct cop_sub *sub, struct lane *lane)
 {
 	lane->told_position = cop__lane_position(&lane->reader);
-	lane->told_number = lane->reader.number;
+	/* At its very end the segment is left: nothing in it is needed any more. */
+	lane->told_number = lane->reader.number + (lane->reader.at == lane->reader.end);
 	cop__cursor_move(cop__cursor_at(&sub->member, lane->cursor), lane->reader.sequence,
 			 lane->told_position);
 }
