@@ -18,7 +18,7 @@
 
 #include <copage/copage.h>
 
-enum { STREAM_MAX = 100 << 10, STREAM_PUBLISHERS = 32 };
+enum { STREAM_MAX = 100 << 10, STREAM_PUBLISHERS = 1024 };
 
 static inline uint64_t stream_mix(uint64_t z)
 {
