@@ -32,8 +32,9 @@ static inline void release(struct cop_sub *sub)
 	uint64_t left = lane->told_number;
 
 	sub->hand = NULL;
-	/* A message that was used in place and overrun meanwhile belongs to the gap. */
-	if (lane->overrun && (sub->opts.flags & COP_SUB_IN_PLACE) &&
+	/* A message that was used in place and overrun meanwhile belongs to the gap; but not when
+	 * it was overrun after its user had asked. */
+	if (lane->overrun && (sub->opts.flags & COP_SUB_IN_PLACE) && !sub->checked &&
 	    cop__lane_lapped(&lane->reader))
 		return;
 	cop__lane_pass(&lane->reader, &sub->record);
@@ -50,6 +51,7 @@ static inline int hand_out(struct cop_sub *sub, struct lane *lane, const struct 
 			   const void *data, struct cop_msg *msg)
 {
 	sub->hand = lane;
+	sub->checked = false;
 	sub->record = *record;
 	msg->data = data;
 	msg->size = record->size;
@@ -285,8 +287,9 @@ COP_EXPORT int cop_sub_check(struct cop_sub *sub)
 		return cop__sub_fail_forked();
 	if (!sub->hand)
 		return cop__fail(-EINVAL, "check a message: there is none in hand");
-	if ((sub->opts.flags & COP_SUB_IN_PLACE) && sub->hand->overrun &&
-	    cop__lane_lapped(&sub->hand->reader))
+	sub->checked = !((sub->opts.flags & COP_SUB_IN_PLACE) && sub->hand->overrun &&
+			 cop__lane_lapped(&sub->hand->reader));
+	if (!sub->checked)
 		return cop__fail(-EOVERFLOW, "check a message: it was overwritten while in use");
 	return 0;
 }

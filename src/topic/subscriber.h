@@ -45,6 +45,7 @@ struct cop_sub {
 	/* What every message touches. */
 	struct lane *hand; /* whose message is in hand; NULL: none */
 	struct cop__record record; /* that message, in the lane */
+	bool checked; /* and found whole after it was used */
 	struct lane *turn; /* who is next; NULL: look around */
 	uint32_t turns_left; /* messages it may still give before the others are looked at */
 	uint32_t round;
