@@ -47,14 +47,14 @@ static inline void release(struct cop_sub *sub)
 	}
 }
 
-static inline int hand_out(struct cop_sub *sub, struct lane *lane, const struct cop__record *record,
-			   const void *data, struct cop_msg *msg)
+/* Those who take look with sub->record itself, which belongs to nobody while nothing is in hand: a
+ * copy of it would be read back before its stores are done, and stall. */
+static inline int hand_out(struct cop_sub *sub, struct lane *lane, const void *data,
+			   struct cop_msg *msg)
 {
 	sub->hand = lane;
-	sub->checked = false;
-	sub->record = *record;
 	msg->data = data;
-	msg->size = record->size;
+	msg->size = sub->record.size;
 	msg->sequence = lane->reader.sequence;
 	msg->skipped = 0;
 	msg->publisher = lane->name + strlen("pub.");
@@ -108,19 +108,20 @@ void cop__sub_release(struct cop_sub *sub)
  * publisher that was made to forget us, by one who removed our file. */
 static inline int take_in_place(struct cop_sub *sub, struct lane *lane, struct cop_msg *msg)
 {
-	struct cop__record record;
-	int rc = cop__lane_peek(&lane->reader, &record);
+	int rc = cop__lane_peek(&lane->reader, &sub->record);
 
 	if (rc > 0 && cop__lane_lapped(&lane->reader))
 		rc = -EOVERFLOW;
 	if (rc <= 0)
 		return rc < 0 ? trouble(sub, lane, rc) : 0;
-	return hand_out(sub, lane, &record, record.data, msg);
+	return hand_out(sub, lane, sub->record.data, msg);
 }
 
 /* Copy the record at which the reader stands. 1, or -EOVERFLOW, -EBADMSG. */
-static int copy_out(struct cop_sub *sub, struct lane *lane, const struct cop__record *record)
+static int copy_out(struct cop_sub *sub, struct lane *lane)
 {
+	const struct cop__record *record = &sub->record;
+
 	if (record->size > sub->copy_room)
 		return cop__lane_lapped(&lane->reader) ? -EOVERFLOW : -EBADMSG;
 	memcpy(sub->copy, record->data, record->size);
@@ -129,14 +130,13 @@ static int copy_out(struct cop_sub *sub, struct lane *lane, const struct cop__re
 
 static int take_copy(struct cop_sub *sub, struct lane *lane, struct cop_msg *msg)
 {
-	struct cop__record record;
-	int rc = cop__lane_peek(&lane->reader, &record);
+	int rc = cop__lane_peek(&lane->reader, &sub->record);
 
 	if (rc > 0)
-		rc = copy_out(sub, lane, &record);
+		rc = copy_out(sub, lane);
 	if (rc <= 0)
 		return rc < 0 ? trouble(sub, lane, rc) : 0;
-	return hand_out(sub, lane, &record, sub->copy, msg);
+	return hand_out(sub, lane, sub->copy, msg);
 }
 
 /* Jump to the segment before the newest, where that is ahead: the newest may be empty yet. */
@@ -187,15 +187,13 @@ static int walk_to_last(struct lane *lane, struct cop__record *record)
 
 static int take_latest(struct cop_sub *sub, struct lane *lane, struct cop_msg *msg)
 {
-	struct cop__record record;
-
 	for (int i = 0; i < COPY_TRIES; i++) {
-		int rc = walk_to_last(lane, &record);
+		int rc = walk_to_last(lane, &sub->record);
 
 		if (rc > 0)
-			rc = copy_out(sub, lane, &record);
+			rc = copy_out(sub, lane);
 		if (rc > 0) {
-			rc = hand_out(sub, lane, &record, sub->copy, msg);
+			rc = hand_out(sub, lane, sub->copy, msg);
 			msg->skipped = msg->sequence - lane->unseen;
 			lane->unseen = msg->sequence + 1;
 			return rc;
