@@ -34,7 +34,9 @@ __attribute__((format(printf, 1, 0))) static size_t keep(const char *format, va_
 		len = 0;
 	if ((size_t)len >= sizeof(text))
 		len = sizeof(text) - 1;
-	memcpy(last_text, text, (size_t)len);
+	/* One line, whatever names strangers give to their files, and no words to a terminal. */
+	for (int i = 0; i < len; i++)
+		last_text[i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i];
 	last_text[len] = '\0';
 	return (size_t)len;
 }
