@@ -146,7 +146,9 @@ void cop__member_unlink(const struct cop__member *member, int dirfd)
 int cop__member_lives(int dirfd, const char *name, uint64_t inode)
 {
 	struct stat st;
-	int fd = cop__object_open(dirfd, name, O_RDONLY, &st);
+	/* Whatever became of the file meanwhile (another name for a backup, a wrong size): it is
+	 * the lock that tells. */
+	int fd = cop__object_look(dirfd, name, O_RDONLY, &st);
 
 	if (fd == -ENOENT)
 		return 0;

@@ -125,7 +125,7 @@ static int fail_open(int rc, int dirfd, const char *name)
 	}
 }
 
-int cop__object_open(int dirfd, const char *name, int flags, struct stat *st)
+int cop__object_look(int dirfd, const char *name, int flags, struct stat *st)
 {
 	int fd = cop__os_open(dirfd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
 
@@ -134,9 +134,21 @@ int cop__object_open(int dirfd, const char *name, int flags, struct stat *st)
 
 	int rc = cop__os_fstat(fd, st);
 
-	if (rc < 0)
-		rc = cop__fail_os(rc, "look at %s", name);
-	else if (!S_ISREG(st->st_mode))
+	if (rc < 0) {
+		cop__os_close(fd);
+		return cop__fail_os(rc, "look at %s", name);
+	}
+	return fd;
+}
+
+int cop__object_open(int dirfd, const char *name, int flags, struct stat *st)
+{
+	int rc = 0;
+	int fd = cop__object_look(dirfd, name, flags, st);
+
+	if (fd < 0)
+		return fd;
+	if (!S_ISREG(st->st_mode))
 		rc = cop__fail(-EBADMSG, "open %s: it is not a regular file", name);
 	else if (st->st_nlink > 1)
 		rc = cop__fail(-EBADMSG, "open %s: it has %u names, and should have one", name,

@@ -40,6 +40,9 @@ int cop__object_set_access(int fd, const struct cop__access *access, const char 
  */
 int cop__object_open(int dirfd, const char *name, int flags, struct stat *st);
 
+/* The same without suspicion: to ask for a lock, not to map it. */
+int cop__object_look(int dirfd, const char *name, int flags, struct stat *st);
+
 /* Does the name still lead to the file with this inode? 1 or 0, or an error. */
 int cop__object_leads_to(int dirfd, const char *name, uint64_t inode);
 

@@ -46,17 +46,17 @@ static int remove_member(void *arg, const char *name, uint64_t inode)
 	int membersfd = removal->topic->membersfd;
 	int rc;
 
-	(void)inode;
 	if (removal->flags & COP_REMOVE_FORCE) {
 		rc = cop__os_unlink(membersfd, name);
 	} else {
 		/* By the lock, so that one who came meanwhile is not taken for dead. */
 		rc = cop__member_sweep(membersfd, name, NULL, NULL);
-		if (rc == -EAGAIN)
+		if (rc == -EAGAIN ||
+		    (rc == -EBADMSG && cop__member_lives(membersfd, name, inode) == 1))
 			rc = cop__fail(-EBUSY, "remove topic %s: member %s is alive",
 				       removal->topic->place.name, name);
 		else if (rc == -EBADMSG)
-			rc = cop__os_unlink(membersfd, name); /* nobody can live in it */
+			rc = cop__os_unlink(membersfd, name);
 	}
 	if (rc == -EACCES || rc == -EPERM)
 		rc = cop__fail(-EACCES,
