@@ -142,4 +142,4 @@ static inline void finish(struct side *side, const struct end *end)
 COPAGE_PARTY(send, SEND, 1 << STREAM | 1 << TRIP, "copage, send", "copied in, read in place");
 COPAGE_PARTY(reserve, RESERVE, 1 << STREAM | 1 << TRIP, "copage, reserve",
 	     "written in place, read in place");
-COPAGE_PARTY(sleep, SEND | ASLEEP, 1 << SLEEP, "copage, send", "spin_ns = -1: sleeps at once");
+COPAGE_PARTY(sleep, SEND | ASLEEP, 1 << SLEEP, "copage, send", "asleep: spin_ns = -1");

@@ -65,7 +65,7 @@ static inline void finish(struct side *side, const struct end *end)
 
 const struct party party_futex = {
 	.name = "bare futex",
-	.what = "a word in each direction, and who waits sleeps on it",
+	.what = "asleep: a word in each direction, and who waits sleeps on it",
 	.flags = PARTY_LIMIT,
 	.kinds = 1 << SLEEP,
 	.size_min = 8,

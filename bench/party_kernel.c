@@ -165,8 +165,9 @@ static inline void finish(struct side *side, const struct end *end)
 #define SLEEPING (1 << SLEEP)
 
 KERNEL_PARTY(pipe, PIPE, SPINNING, "pipe", "of 1 MiB, read in blocks of 64 KiB");
-KERNEL_PARTY(pipe_sleep, PIPE | BLOCKING, SLEEPING, "pipe", "blocking");
+KERNEL_PARTY(pipe_sleep, PIPE | BLOCKING, SLEEPING, "pipe", "asleep: blocking");
 KERNEL_PARTY(stream, SOCKET_STREAM, SPINNING, "Unix stream", "read in blocks of 64 KiB");
-KERNEL_PARTY(stream_sleep, SOCKET_STREAM | BLOCKING, SLEEPING, "Unix stream", "blocking");
+KERNEL_PARTY(stream_sleep, SOCKET_STREAM | BLOCKING, SLEEPING, "Unix stream", "asleep: blocking");
 KERNEL_PARTY(seqpacket, SOCKET_SEQPACKET, SPINNING, "Unix seqpacket", "one message, one call");
-KERNEL_PARTY(seqpacket_sleep, SOCKET_SEQPACKET | BLOCKING, SLEEPING, "Unix seqpacket", "blocking");
+KERNEL_PARTY(seqpacket_sleep, SOCKET_SEQPACKET | BLOCKING, SLEEPING, "Unix seqpacket",
+	     "asleep: blocking");
