@@ -168,7 +168,9 @@ int cop__audience_live(struct cop__audience *audience, struct cop__topic *topic)
 {
 	int live = 0;
 
+	/* Who is still coming begins at the oldest message that it finds when it has come: what is
+	 * sent before that need not reach it, so it is not promised to be there. */
 	for (size_t i = 0; i < audience->count; i++)
-		live += lives(topic, audience->peers[i]);
+		live += cop__peer_ready(audience->peers[i]) && lives(topic, audience->peers[i]);
 	return live;
 }

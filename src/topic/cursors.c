@@ -24,6 +24,7 @@ static struct cop__sub_header *own_header(const struct cop__member *member)
 
 static void describe(struct cop__sub_header *header, const struct cop__sub_ident *ident)
 {
+	cop__store_relaxed(&header->ready, 0);
 	cop__store_relaxed(&header->kind, ident->kind);
 	cop__store_relaxed(&header->pid, cop__os_pid());
 	cop__store_relaxed(&header->opened_ns, cop__os_realtime_ns());
@@ -99,6 +100,12 @@ int cop__cursors_open(struct cop__member *member, const struct cop__topic *topic
 		return rc;
 	return cop__member_create(member, topic->membersfd, file, file_bytes(FIRST_CURSORS),
 				  &access, fill, &copy);
+}
+
+void cop__cursors_ready(struct cop__member *member)
+{
+	/* [C1] release: where it stands in each lane, before that it does. */
+	cop__store_release(&own_header(member)->ready, 1);
 }
 
 static bool same_uuid(const struct cop__cursor *cursor, const uint64_t uuid[2])
@@ -202,6 +209,11 @@ int cop__peer_open(struct cop__peer *peer, int membersfd, const char *file)
 void cop__peer_close(struct cop__peer *peer)
 {
 	cop__map_close(&peer->map);
+}
+
+bool cop__peer_ready(const struct cop__peer *peer)
+{
+	return cop__load_acquire(&peer_header(peer)->ready); /* [C1] */
 }
 
 uint32_t cop__peer_kind(const struct cop__peer *peer)

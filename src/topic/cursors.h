@@ -29,6 +29,9 @@ struct cop__sub_past {
 int cop__cursors_open(struct cop__member *member, const struct cop__topic *topic, const char *file,
 		      const struct cop__sub_ident *ident, struct cop__sub_past *past);
 
+/* Tell that it stands in each lane that is there: from now on it is counted. */
+void cop__cursors_ready(struct cop__member *member);
+
 /* The cursor for a lane, made when there is none: *fresh tells. Its index stays valid when the
  * file grows; addresses do not. Negative errno where there is no room for it. */
 int cop__cursors_find(struct cop__member *member, const struct cop__topic *topic,
@@ -81,6 +84,7 @@ struct cop__cursor_view {
 struct cop__cursor_view cop__peer_cursor(struct cop__peer *peer, int membersfd,
 					 const uint64_t uuid[2]);
 
+bool cop__peer_ready(const struct cop__peer *peer);
 uint32_t cop__peer_kind(const struct cop__peer *peer);
 
 /* ---- all of them, as a publisher sees them ---- */

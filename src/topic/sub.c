@@ -133,6 +133,7 @@ COP_EXPORT int cop_sub_open(struct cop_sub **sub, const char *topic,
 	/* From its first listing on, publishers know of it before they have a lane. */
 	made->past.known = true;
 	made->past.awaited |= !made->incomplete;
+	cop__cursors_ready(&made->member);
 	if (o.name)
 		cop__sub_forget_cursors(made);
 	/* Publishers wait for their first subscribers; and the dead are swept by who meets them. */

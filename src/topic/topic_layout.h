@@ -90,8 +90,10 @@ struct cop__sub_header {
 	int64_t opened_ns; /* CLOCK_REALTIME */
 	int32_t pid; /* for display only */
 	uint32_t opened_count;
+	uint32_t ready; /* 1: its owner stands in each lane that was there when he came */
+	uint32_t zero;
 };
-_Static_assert(sizeof(struct cop__sub_header) == 48, "subscriber header");
+_Static_assert(sizeof(struct cop__sub_header) == 56, "subscriber header");
 _Static_assert(offsetof(struct cop__sub_header, kind) == 24, "subscriber header");
 
 enum cop__cursor_state {
