@@ -185,17 +185,12 @@ static int walk_to_sequence(struct cop__lane_reader *reader, uint64_t sequence)
 	return rc > 0 ? 0 : rc;
 }
 
-int cop__lane_seek_sequence(struct cop__lane_reader *reader, uint64_t sequence)
+/* Skip whole segments while the next one begins at or before the goal. One beyond head may still
+ * be opened anew, with another first message. */
+static void skip_to_sequence(struct cop__lane_reader *reader, uint64_t sequence)
 {
 	uint64_t first;
-	int rc = cop__lane_seek_oldest(reader);
 
-	if (rc < 0)
-		return rc;
-	if (reader->sequence > sequence)
-		return -EOVERFLOW;
-	/* Skip whole segments while the next one begins at or before the goal. One beyond head may
-	 * still be opened anew, with another first message. */
 	for (uint32_t i = 1; i < reader->shape.segments; i++) {
 		struct cop__lane_reader next = *reader;
 		uint64_t base = (reader->number + 1) * reader->shape.segment_bytes;
@@ -206,7 +201,23 @@ int cop__lane_seek_sequence(struct cop__lane_reader *reader, uint64_t sequence)
 		next.sequence = first;
 		*reader = next;
 	}
-	return walk_to_sequence(reader, sequence);
+}
+
+int cop__lane_seek_sequence(struct cop__lane_reader *reader, uint64_t sequence)
+{
+	for (int i = 0; i < SEEK_TRIES; i++) {
+		int rc = cop__lane_seek_oldest(reader);
+
+		if (rc < 0)
+			return rc;
+		if (reader->sequence > sequence)
+			return -EOVERFLOW;
+		skip_to_sequence(reader, sequence);
+		rc = walk_to_sequence(reader, sequence);
+		if (rc != -EOVERFLOW)
+			return rc;
+	}
+	return -EAGAIN;
 }
 
 /* The first record of a segment, and the end of the segment before, are where a cursor at the
@@ -216,6 +227,14 @@ static bool stands_at(const struct cop__lane_reader *reader, uint64_t position)
 	return cop__lane_position(reader) == position ||
 	       (reader->at == reader->segment + COP__SEGMENT_RECORDS &&
 		reader->number * reader->shape.segment_bytes == position);
+}
+
+/* What was asked for is gone. */
+static int seek_instead(struct cop__lane_reader *reader)
+{
+	int rc = cop__lane_seek_oldest(reader);
+
+	return rc < 0 ? rc : -EOVERFLOW;
 }
 
 int cop__lane_seek_position(struct cop__lane_reader *reader, uint64_t position)
@@ -229,17 +248,18 @@ int cop__lane_seek_position(struct cop__lane_reader *reader, uint64_t position)
 	if (number > 0 && position % reader->shape.segment_bytes == 0 &&
 	    cop__load_acquire(&slot(reader, number)->base) != position)
 		number--;
-	if (enter(reader, number, &first) < 0) {
-		rc = cop__lane_seek_oldest(reader);
-		return rc < 0 ? rc : -EOVERFLOW;
-	}
+	if (enter(reader, number, &first) < 0)
+		return seek_instead(reader);
 	reader->sequence = first;
 	while (!stands_at(reader, position) && cop__lane_position(reader) < position) {
 		rc = cop__lane_peek(reader, &record);
-		if (rc <= 0)
+		/* The segment that was not open may be by now, and peek is in it. */
+		if (rc <= 0 || stands_at(reader, position))
 			break;
 		cop__lane_pass(reader, &record);
 	}
+	if (rc == -EOVERFLOW)
+		return seek_instead(reader);
 	if (rc < 0)
 		return rc;
 	return stands_at(reader, position) ? 0 : -EBADMSG;
