@@ -121,6 +121,28 @@ static void take_back_next(struct cop__lane_writer *writer)
 		cop__store_relaxed(&next->base, COP__SEGMENT_CLOSED);
 }
 
+/*
+ * Besides the records a writer goes by hot.low and the bases of the other slots. A predecessor left
+ * them, so they may be damaged; then readers could not begin, or would be waited for in vain.
+ */
+static bool is_rest_sound(const struct cop__lane_writer *writer)
+{
+	uint64_t bytes = writer->shape.segment_bytes;
+	uint64_t low = writer->hot->low;
+
+	if (low % bytes != 0 || low / bytes > writer->number ||
+	    writer->number - low / bytes >= writer->shape.segments)
+		return false;
+	for (uint32_t back = 1; back < writer->shape.segments; back++) {
+		uint64_t base = slot(writer, writer->number + writer->shape.segments - back)->base;
+
+		if (base != COP__SEGMENT_CLOSED &&
+		    (back > writer->number || base != (writer->number - back) * bytes))
+			return false;
+	}
+	return true;
+}
+
 int cop__lane_writer_open(struct cop__lane_writer *writer, uint8_t *base,
 			  const struct cop__lane_shape *shape, const char *name)
 {
@@ -141,6 +163,11 @@ int cop__lane_writer_open(struct cop__lane_writer *writer, uint8_t *base,
 	stand_in(writer, reader.number);
 	writer->at = base + (reader.at - reader.base);
 	take_back_next(writer);
+	if (!is_rest_sound(writer))
+		return cop__fail(-EBADMSG,
+				 "recover %s: its segments do not follow each other; the file is "
+				 "damaged, remove it",
+				 name);
 	/* The pointer may be one segment behind, where a full segment needed no pad. */
 	cop__store_release(&writer->hot->head, writer->number * shape->segment_bytes);
 	return 0;
