@@ -119,6 +119,20 @@ static int check_private_root(const struct cop__place *place, int fd)
 	return 0;
 }
 
+static int fail_root_denied(const struct cop__place *place)
+{
+	struct stat st;
+
+	if (cop__os_lstat(AT_FDCWD, place->root, &st) < 0)
+		return cop__fail(-EACCES, "open the root %s: denied on the way there", place->root);
+	return cop__fail(-EACCES,
+			 "open the root %s: denied; its owner is %u, its group %u, its mode %04o, "
+			 "and this process has user %u, group %u; share topics in a root that both "
+			 "may enter (COPAGE_ROOT)",
+			 place->root, st.st_uid, st.st_gid, st.st_mode & 07777, cop__os_uid(),
+			 cop__os_gid());
+}
+
 int cop__open_root(const struct cop__place *place, bool make)
 {
 	int fd = -ENOENT;
@@ -138,6 +152,8 @@ int cop__open_root(const struct cop__place *place, bool make)
 				 place->root);
 	if (fd == -ENOENT)
 		return fd;
+	if (fd == -EACCES)
+		return fail_root_denied(place);
 	if (fd < 0)
 		return cop__fail_os(fd, "open the root %s", place->root);
 	if (place->private_root) {

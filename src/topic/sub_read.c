@@ -53,6 +53,7 @@ static inline int hand_out(struct cop_sub *sub, struct lane *lane, const void *d
 			   struct cop_msg *msg)
 {
 	sub->hand = lane;
+	sub->checked = false;
 	msg->data = data;
 	msg->size = sub->record.size;
 	msg->sequence = lane->reader.sequence;

@@ -151,8 +151,8 @@ static int make_topic(int rootfd, const struct cop__place *place,
 		return cop__fail_os(rc, "make up a name");
 	snprintf(temporary, sizeof(temporary), ".new.%016llx", (unsigned long long)random);
 	rc = cop__os_mkdir(rootfd, temporary, 0700);
-	if (rc == -ENOENT)
-		return rc; /* the private root went with its last topic */
+	if (rc == -ENOENT && place->private_root)
+		return rc; /* it went with its last topic */
 	if (rc < 0)
 		return cop__fail_os(rc, "make topic %s in %s", place->name, place->root);
 
