@@ -139,6 +139,19 @@ static void unmake(int rootfd, int dirfd, const char *name)
 	(void)cop__os_rmdir(rootfd, name);
 }
 
+/* The root is gone, which opening it again will tell; or it is no place for directories: /proc. */
+static int fail_no_directories(int rootfd, const struct cop__place *place)
+{
+	struct stat st;
+
+	if (cop__os_fstat(rootfd, &st) == 0 && st.st_nlink == 0)
+		return -ENOENT;
+	return cop__fail(-EOPNOTSUPP,
+			 "make topic %s in %s: no directory can be made there; put the root on "
+			 "tmpfs, such as /dev/shm",
+			 place->name, place->root);
+}
+
 /* Make a topic whole under a name of no meaning, then give it its own. -EEXIST: it is there. */
 static int make_topic(int rootfd, const struct cop__place *place,
 		      const struct cop__topic_header *settings)
@@ -151,8 +164,8 @@ static int make_topic(int rootfd, const struct cop__place *place,
 		return cop__fail_os(rc, "make up a name");
 	snprintf(temporary, sizeof(temporary), ".new.%016llx", (unsigned long long)random);
 	rc = cop__os_mkdir(rootfd, temporary, 0700);
-	if (rc == -ENOENT && place->private_root)
-		return rc; /* it went with its last topic */
+	if (rc == -ENOENT)
+		return fail_no_directories(rootfd, place);
 	if (rc < 0)
 		return cop__fail_os(rc, "make topic %s in %s", place->name, place->root);
 
