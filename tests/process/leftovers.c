@@ -1,5 +1,5 @@
 /*
- * tests/process/leftovers.c - nothing is left by those who close; what the dead left can be removed,
+ * tests/process/leftovers.c - those who close leave nothing; what the dead left can be removed,
  * exactly that
  */
 #include "process/stream.h"
