@@ -55,12 +55,14 @@ static enum exit_status wait_subscribers(struct pub_job *job)
 		return STATUS_OK;
 	if (stop_asked())
 		return stop_status();
+	if (rc == -ETIMEDOUT && job->subscribers == 1)
+		return fail(STATUS_TIMED_OUT, "no subscriber came to %s in time; nothing was sent",
+			    job->topic);
 	if (rc == -ETIMEDOUT)
 		return fail(STATUS_TIMED_OUT,
-			    "%s %" PRIu64 " subscriber%s came to %s in time; nothing was "
+			    "fewer than %" PRIu64 " subscribers came to %s in time; nothing was "
 			    "sent",
-			    job->subscribers == 1 ? "not even" : "fewer than", job->subscribers,
-			    job->subscribers == 1 ? "" : "s", job->topic);
+			    job->subscribers, job->topic);
 	return fail_cop(rc, NULL);
 }
 

@@ -435,7 +435,8 @@ static enum exit_status subscribe(struct sub_job *job)
 
 static enum exit_status run(int argc, char **argv)
 {
-	struct sub_job job = { .timeout_ns = -1, .opts = COP_SUB_OPTS_INIT };
+	/* Static, so that a subscriber left open on purpose is no leak. */
+	static struct sub_job job = { .timeout_ns = -1, .opts = COP_SUB_OPTS_INIT };
 	struct options options;
 	enum exit_status status;
 	int id;

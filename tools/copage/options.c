@@ -122,7 +122,7 @@ const char *options_operand(const struct options *options, int i)
 
 void options_wrong(struct options *options, const char *rule)
 {
-	options->status = fail(STATUS_USAGE, "--%s %s: %s", options->spec->name, options->value,
+	options->status = fail(STATUS_USAGE, "--%s '%s': %s", options->spec->name, options->value,
 			       rule);
 }
 
@@ -173,14 +173,15 @@ uint64_t options_bytes(struct options *options, uint64_t min, uint64_t max)
 	return scaled(options, 1024, min, max, "a number of bytes (K, M, G: powers of 1024)");
 }
 
-/* A number of digits with at most one point, since strtod() alone also takes "inf" and "0x1p3". */
+/* Digits with at most one point among them; strtod() alone also takes "inf", "1e3" and "0x1p3". */
 static double decimal(const char *text, char **end)
 {
-	*end = (char *)(uintptr_t)text;
-	if (!isdigit((unsigned char)*text) || strspn(text, "0123456789.") > 32 ||
-	    strncasecmp(text, "0x", 2) == 0)
+	size_t length = strspn(text, "0123456789.");
+	double number = strtod(text, end);
+
+	if (!isdigit((unsigned char)*text) || *end != text + length)
 		return -1;
-	return strtod(text, end);
+	return number;
 }
 
 int64_t options_time(struct options *options)

@@ -12,9 +12,18 @@
 #include <unistd.h>
 
 static volatile sig_atomic_t stop_signal;
+static volatile sig_atomic_t nudges; /* alarms since then: seconds, about */
 
+/*
+ * Asked again after a second, it ends at once. Not before: timeout(1) and process groups often
+ * send the same signal twice.
+ */
 static void on_stop(int number)
 {
+	if (nudges > 0) {
+		signal(number, SIG_DFL);
+		raise(number);
+	}
 	stop_signal = number;
 	alarm(1);
 }
@@ -22,6 +31,7 @@ static void on_stop(int number)
 static void on_alarm(int number)
 {
 	(void)number;
+	nudges = 1;
 	alarm(1);
 }
 
@@ -35,7 +45,6 @@ void stop_on_signals(void)
 	action.sa_handler = on_alarm;
 	sigaction(SIGALRM, &action, NULL);
 	action.sa_handler = on_stop;
-	action.sa_flags = (int)SA_RESETHAND;
 	for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++) {
 		sigaction(stops[i], NULL, &old);
 		if (old.sa_handler != SIG_IGN) /* nohup, or a shell's background job */

@@ -2,7 +2,7 @@
  * stop.h - end in order when the user or the system asks
  *
  * SIGINT, SIGTERM and SIGHUP only leave a mark; the loops look at it, finish the message they are
- * at, flush, and close. A second one ends the process at once: whoever asks twice means it.
+ * at, flush, and close. One that comes a second later or more ends the process at once.
  */
 #ifndef COPAGE_TOOL_STOP_H
 #define COPAGE_TOOL_STOP_H
