@@ -253,8 +253,7 @@ int cop__lane_seek_position(struct cop__lane_reader *reader, uint64_t position)
 	reader->sequence = first;
 	while (!stands_at(reader, position) && cop__lane_position(reader) < position) {
 		rc = cop__lane_peek(reader, &record);
-		/* The segment that was not open may be by now, and peek is in it. */
-		if (rc <= 0 || stands_at(reader, position))
+		if (rc <= 0)
 			break;
 		cop__lane_pass(reader, &record);
 	}
