@@ -280,6 +280,9 @@ static void play(const struct scene *scene)
 	struct state state = { .scene = scene };
 	struct box *box = &state.box;
 
+	if (TEST_TSAN)
+		SKIP("one process at a time: nothing for ThreadSanitizer");
+
 	box_open_at(box, scene->segments, UINT32_MAX - 20, 5);
 	fill_rounds(box, scene);
 	state.before = box_memory(box->size);

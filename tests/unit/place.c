@@ -155,6 +155,7 @@ static void the_private_root_comes_and_goes(void)
 	must_int(st.st_uid, ==, FRESH_UID);
 	cop_sub_close(&sub);
 	must_int(lstat(path, &st), ==, -1);
+	must_int(seteuid(0), ==, 0); /* LeakSanitizer needs it at the end */
 }
 
 static void a_private_root_of_another_is_refused(void)
@@ -180,6 +181,7 @@ static void a_private_root_of_another_is_refused(void)
 	must_int(symlink("/tmp", path), ==, 0);
 	must(open_and_close("t") < 0);
 	must_int(unlink(path), ==, 0);
+	must_int(seteuid(0), ==, 0);
 }
 
 static void the_shared_root_must_be_roots_and_sticky(void)
