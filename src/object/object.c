@@ -17,6 +17,11 @@ static int fail_no_space(int dirfd, uint64_t size, const char *what)
 	if (cop__os_space(dirfd, &free_bytes, &total_bytes) < 0)
 		return cop__fail(-ENOSPC, "reserve %s: no space for %llu bytes", what,
 				 (unsigned long long)size);
+	if (free_bytes >= size && size > 0)
+		return cop__fail(-ENOSPC,
+				 "make %s: this file system takes no more files, although %llu KiB "
+				 "are free; remove what is not needed (copage gc)",
+				 what, (unsigned long long)(free_bytes >> 10));
 	return cop__fail(-ENOSPC,
 			 "reserve %s: needs %llu KiB, but only %llu of %llu KiB are free on this "
 			 "file system; remove what is not needed (copage gc) or enlarge it",
