@@ -60,8 +60,13 @@ void cop__bell_ring(struct cop__bell *bell, uint32_t *word)
 	}
 	if (was & COP__BELL_FUTEX)
 		(void)cop__os_futex_wake(word);
-	if (was & COP__BELL_DESCRIPTOR)
-		(void)cop__os_pwrite(bell->fd, "", 1, offsetof(struct cop__bell_page, nudge));
+	if (was & COP__BELL_DESCRIPTOR) {
+		char byte;
+
+		/* Reading is an event for who watches the file, as writing is; and no limit of this
+		 * process for the size of files makes a signal of it. */
+		(void)cop__os_pread(bell->fd, &byte, 1, offsetof(struct cop__bell_page, nudge));
+	}
 }
 
 uint32_t cop__bell_arm(struct cop__bell *bell, uint32_t *word, uint32_t how)

@@ -130,7 +130,7 @@ static int open_watch(struct cop_sub *sub)
 		return cop__fail_os(watch, "watch topic %s; see fs.inotify.max_user_instances",
 				    sub->topic.place.name);
 
-	int rc = cop__os_inotify_add(watch, sub->topic.bell.fd, IN_MODIFY);
+	int rc = cop__os_inotify_add(watch, sub->topic.bell.fd, IN_ACCESS);
 
 	if (rc >= 0)
 		rc = cop__os_inotify_add(watch, sub->topic.membersfd,
@@ -173,9 +173,9 @@ static void drain_watch(struct cop_sub *sub)
 		for (ssize_t at = 0; at < got;) {
 			const struct inotify_event *event = (const void *)(buffer + at);
 
-			/* A nudge is a change of the bell; all else is about members, an overflow
+			/* A nudge reads the bell; all else is about members, an overflow
 			 * of the queue included. */
-			if (!(event->mask & IN_MODIFY))
+			if (!(event->mask & IN_ACCESS))
 				news_of_members(sub);
 			at += (ssize_t)(sizeof(*event) + event->len);
 		}

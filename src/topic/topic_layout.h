@@ -16,7 +16,7 @@
  *	64    u32  data       subscribers sleep on it, publishers ring it
  *	128   u32  space      publishers sleep on it, subscribers ring it
  *	192   u32  members    counts comings and goings
- *	256   u8   nudge      written with pwrite to wake those who poll a descriptor
+ *	256   u8   nudge      read with pread to wake those who poll a descriptor
  *
  *	data and space:  bits 2-31 count rings; bit 0: somebody sleeps on the word; bit 1: somebody
  *	polls a descriptor. Ringing clears both bits; sleepers set theirs again.
