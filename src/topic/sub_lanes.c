@@ -395,6 +395,9 @@ static int end(struct cop_sub *sub, struct lane *lane, int error)
 	lane->ended_closed = error == 0;
 	cop__cursor_set(cursor_of(sub, lane), COP__CURSOR_ENDED);
 	(void)cop__sweep(&sub->topic, 0, NULL, NULL, &gone);
+	/* Its name went before its end was seen: the next listing lets go of its memory. */
+	if (lane->vanished)
+		sub->members_seen--;
 	if (error == -EOWNERDEAD)
 		cop__fail(error, "read %s: its publisher died after message %llu", lane->name,
 			  (unsigned long long)lane->reader.sequence - 1);

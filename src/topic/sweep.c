@@ -210,6 +210,9 @@ int cop__sweep(struct cop__topic *topic, uint32_t flags, cop_gc_visit *visit, vo
 		rc = cop__topic_members(topic, visit_lane, &sweep);
 	}
 	cop__audience_close(&sweep.audience);
+	/* Who still maps a lane that went lets go of its memory when it looks. */
+	if (sweep.removed > 0 && !(flags & COP__SWEEP_DRY) && topic->bell.page)
+		cop__bell_members_changed(&topic->bell);
 	if (rc < 0)
 		return rc == -ENOENT ? 0 : rc;
 	sweep_topic(&sweep, gone);
