@@ -86,7 +86,7 @@ static void put_line(const struct report *report, const struct line *line)
 
 	printf("  %-18s", line->party->name);
 	if (line->value[0].n == 0) {
-		printf("%s\n", pair->error[0] ? pair->error : "no round was left");
+		printf("%s\n", pair->error[0] ? "failed, see below" : "no round was left");
 		return;
 	}
 	put_values(line);
