@@ -22,7 +22,7 @@ begin()
 
 copage()
 {
-	timeout -k 5 60 "${COPAGE_COMMAND:?}" "$@"
+	timeout -k 30 60 "${COPAGE_COMMAND:?}" "$@"
 }
 
 # later FILE ARGUMENT...: the command in the background, its output in FILE and what it says in
@@ -32,7 +32,7 @@ later()
 {
 	later_out=$1
 	shift
-	timeout -k 5 60 "${COPAGE_COMMAND:?}" "$@" >"$later_out" 2>"$later_out.err" 3>&- &
+	timeout -k 30 60 "${COPAGE_COMMAND:?}" "$@" >"$later_out" 2>"$later_out.err" 3>&- &
 	# shellcheck disable=SC2034 # for the cases
 	later=$!
 }

@@ -36,7 +36,7 @@ for line in open(sys.argv[1], "rb"):
 	for kill in 1 2 3; do
 		# shellcheck disable=SC2086 # an option and its value
 		later "$dir/said.$kill" pub resumes --name feed --resume $option --file "$source" \
-			--rate 1k
+			--rate 100
 		soon there resumes publishers live 1
 		sleep 0.0$((kill * 3))
 		shoot resumes publishers feed
@@ -51,15 +51,14 @@ for line in open(sys.argv[1], "rb"):
 
 resume_notices_another_input()
 {
-	copage create another
-	seq 10 | timeout 60 "$COPAGE_COMMAND" pub another --name feed --subscribers 0 --rate 20 &
-	soon there another publishers live 1
-	sleep 0.2
+	seq 1000 >"$dir/in"
+	later "$dir/said" pub another --name feed --subscribers 0 --rate 100 --file "$dir/in"
+	soon sh -c '"$COPAGE_COMMAND" stat another --json | grep -q "\"messages\":[1-9][0-9]"'
 	shoot another publishers feed
-	wait $! || true
-	seq 1 | gives 18 copage pub another --name feed --resume --subscribers 0
+	ended "$later" 137
+	seq 1 >"$dir/in"
+	gives 18 copage pub another --name feed --resume --subscribers 0 --file "$dir/in"
 	says 'it is not the input that was begun with'
-	copage rm another
 }
 
 # lives_on TOPIC NAME LINES: a publisher that sends as many lines, and then goes on living as long

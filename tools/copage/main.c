@@ -86,7 +86,11 @@ static enum exit_status dispatch(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	enum exit_status status;
+
 	fill_standard_descriptors();
 	stop_on_signals();
-	return (int)report_output(dispatch(argc, argv));
+	status = report_output(dispatch(argc, argv));
+	stop_done();
+	return (int)status;
 }

@@ -52,6 +52,11 @@ void stop_on_signals(void)
 	}
 }
 
+void stop_done(void)
+{
+	alarm(0);
+}
+
 bool stop_asked(void)
 {
 	return stop_signal != 0;

@@ -18,6 +18,9 @@
 /* Take the signals over; ignore SIGPIPE, because a closed output is an error and not a death. */
 void stop_on_signals(void);
 
+/* All is done: what follows needs no waking. */
+void stop_done(void);
+
 /* Was a signal received? */
 bool stop_asked(void);
 
