@@ -95,8 +95,9 @@ const struct verb verb_create = {
 	.operands_min = 1,
 	.operands_max = 1,
 	.summary = "make a topic that stays until it is removed",
-	.text = "A topic that 'pub' or 'sub' finds missing is made by them, with the defaults, and goes "
-		"with its last member. Create it for other settings, for other users, or to keep it.",
+	.text = "A topic that 'pub' or 'sub' finds missing is made by them, with the "
+		"defaults, and goes with its last member. Create it for other settings, for "
+		"other users, or to keep it.",
 	.examples = "  copage create prices --mode 0660 --group traders\n"
 		    "  copage create video --message-max 32M --segments 8\n"
 		    "  copage create orders --hold-away\n",

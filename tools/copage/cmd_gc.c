@@ -111,10 +111,10 @@ const struct verb verb_gc = {
 	.operands = "[OPTION]... [TOPIC | DIR/]",
 	.operands_max = 1,
 	.summary = "remove what dead processes left",
-	.text = "Without an operand, in all topics of the default root. Death is proved and never "
-		"guessed: the kernel has freed the lock that a member held. What lives, what is away "
-		"under a name, and what is not Copage's is left alone. Seldom needed: whoever meets the "
-		"dead cleans up.",
+	.text = "Without an operand, in all topics of the default root. Death is proved and "
+		"never guessed: the kernel has freed the lock that a member held. What lives, "
+		"what is away under a name, and what is not Copage's is left alone. Seldom "
+		"needed: whoever meets the dead cleans up.",
 	.examples = "  copage gc --dry-run\n"
 		    "  copage gc prices\n"
 		    "  copage gc /dev/shm/copage/\n",

@@ -238,9 +238,9 @@ const struct verb verb_ls = {
 	.operands = "[OPTION]... [ROOT]",
 	.operands_max = 1,
 	.summary = "list the topics of a root",
-	.text = "PUBS and SUBS are those that live, and behind a plus sign those that do not: closed, "
-		"away, dead or unreadable. MESSAGES are kept for subscribers to come; LAG is what the "
-		"slowest subscriber has yet to read; MEMORY is reserved.",
+	.text = "PUBS and SUBS are those that live, and behind a plus sign those that do not: "
+		"closed, away, dead or unreadable. MESSAGES are kept for subscribers to come; "
+		"LAG is what the slowest subscriber has yet to read; MEMORY is reserved.",
 	.examples = "  copage ls\n"
 		    "  copage ls -l /dev/shm/copage\n"
 		    "  copage ls --json | jq '.topics[] | select(.state != \"live\")'\n",

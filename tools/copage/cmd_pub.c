@@ -368,9 +368,9 @@ const struct verb verb_pub = {
 	.operands_min = 1,
 	.operands_max = 1,
 	.summary = "publish standard input, or a file, into a topic",
-	.text = "The topic is made if it is not there. By default every line is a message, the first "
-		"of them waits until somebody subscribes, and the command ends when all subscribers "
-		"have read everything.",
+	.text = "The topic is made if it is not there. By default every line is a message, "
+		"the first of them waits until somebody subscribes, and the command ends when "
+		"all subscribers have read everything.",
 	.examples = "  tail -F /var/log/syslog | copage pub log\n"
 		    "  copage pub video --chunk 1M --file film.mkv --stats\n"
 		    "  copage pub prices --name feed --resume --file today.csv\n"

@@ -451,8 +451,9 @@ const struct verb verb_stat = {
 	.operands_min = 1,
 	.operands_max = 1,
 	.summary = "look into a topic: settings, members, depth, lag, rates",
-	.text = "SENT counts the messages since a lane began, KEPT those that can still be read; LAG is "
-		"what a subscriber has yet to read. Nobody who takes part in the topic is disturbed.",
+	.text = "SENT counts the messages since a lane began, KEPT those that can still be "
+		"read; LAG is what a subscriber has yet to read. Nobody who takes part in the "
+		"topic is disturbed.",
 	.examples = "  copage stat prices\n"
 		    "  copage stat prices --interval 1s\n"
 		    "  copage stat prices --json | jq '.subscribers[] | {name, lag_messages}'\n",

@@ -463,8 +463,9 @@ const struct verb verb_sub = {
 	.operands_min = 1,
 	.operands_max = 1,
 	.summary = "write a topic's messages to standard output",
-	.text = "The topic is made if it is not there; nobody needs to be there first. Publishers wait "
-		"for this subscriber when their lanes are full, unless it is --lossy or --latest.",
+	.text = "The topic is made if it is not there; nobody needs to be there first. "
+		"Publishers wait for this subscriber when their lanes are full, unless it is "
+		"--lossy or --latest.",
 	.examples = "  copage sub prices\n"
 		    "  copage sub prices --json | jq .data\n"
 		    "  copage sub video --raw --until-closed > film.mkv\n"

@@ -143,21 +143,18 @@ static size_t column_width(const struct table *table, size_t column)
 }
 
 /* The blanks are printed outside the colour, so that widths stay what they are without it. */
-static void print_cell(const struct table *table, size_t i, size_t width, bool colour)
+static void print_cell(const struct table_cell *cell, size_t width, bool right, bool colour)
 {
 	static const char *const codes[] = { "", "\033[1m", "\033[32m", "\033[33m", "\033[31m" };
-	const struct table_cell *cell = &table->cell[i];
-	size_t column = i % table->columns;
-	bool last = column + 1 == table->columns;
-	int blanks = (int)(width - strlen(cell->text));
+	size_t length = strlen(cell->text);
+	int blanks = length < width ? (int)(width - length) : 0;
 	bool tinted = colour && cell->tint != TINT_NONE;
 
-	if (table->right[column])
+	if (right)
 		printf("%*s", blanks, "");
 	printf("%s%s%s", tinted ? codes[cell->tint] : "", cell->text, tinted ? "\033[0m" : "");
-	if (!table->right[column] && !last)
+	if (!right)
 		printf("%*s", blanks, "");
-	fputs(last ? "\n" : "  ", stdout);
 }
 
 void table_end(struct table *table)
@@ -165,10 +162,18 @@ void table_end(struct table *table)
 	bool colour = colour_wanted();
 	size_t *width = need_memory(NULL, table->columns * sizeof(*width));
 
-	for (size_t i = 0; i < table->columns; i++)
-		width[i] = column_width(table, i);
-	for (size_t i = 0; i < table->cells; i++)
-		print_cell(table, i, width[i % table->columns], colour);
+	for (size_t column = 0; column < table->columns; column++)
+		width[column] = column_width(table, column);
+	/* Nothing is aligned behind the last column of words: no blanks at the end of a line. */
+	if (!table->right[table->columns - 1])
+		width[table->columns - 1] = 0;
+	for (size_t row = 0; row < table->cells; row += table->columns) {
+		for (size_t column = 0; column < table->columns; column++) {
+			print_cell(&table->cell[row + column], width[column], table->right[column],
+				   colour);
+			fputs(column + 1 < table->columns ? "  " : "\n", stdout);
+		}
+	}
 	for (size_t i = 0; i < table->cells; i++)
 		free(table->cell[i].text);
 	free(table->cell);

@@ -40,7 +40,7 @@ ssize_t input_line(struct input *input, size_t max_bytes, const unsigned char **
 /* Read size bytes to to: fewer only where the input ends. */
 ssize_t input_read(struct input *input, void *to, size_t size);
 
-/* Step over size bytes: fewer only where the input ends. Returns 0, and their number in *stepped. */
+/* Step over size bytes: fewer only where the input ends. Returns 0, their number in *stepped. */
 int input_skip(struct input *input, uint64_t size, uint64_t *stepped);
 
 /* Is there at least one byte more? Waits for it: 1, 0 at the end. */

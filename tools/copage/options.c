@@ -50,7 +50,7 @@ static void for_getopt(const struct verb *verb, struct option *longs, char *shor
 
 	*shorts++ = ':'; /* tell a missing value from an unknown option */
 	*shorts++ = 'h';
-	for (; verb->specs[i].name && i < OPTIONS_MAX - 2; i++) {
+	for (; i < OPTIONS_MAX - 2 && verb->specs[i].name; i++) {
 		const struct option_spec *spec = &verb->specs[i];
 
 		longs[i] = (struct option){ spec->name, spec->value ? 1 : 0, NULL, spec->id };
