@@ -4,7 +4,7 @@
  * A subscriber that finds nothing polls for a short while, then sleeps on the bell's data word for
  * some slices, asking after each whether its publishers live. If still nothing came it watches the
  * directory of members: the kernel then tells of comings, goings and deaths (the last close of a
- * member's file), so that one who waits for hours neither wakes in vain nor learns late.
+ * member's file), so that one who waits for hours hardly wakes in vain, and does not learn late.
  */
 #include <errno.h>
 #include <sys/inotify.h>
@@ -101,6 +101,10 @@ static const int64_t recheck_after_ns[] = { 1000000, 10000000, 100000000 };
 
 #define RECHECKS (sizeof(recheck_after_ns) / sizeof(*recheck_after_ns))
 
+/* The longest sleep on the watch: a peer that means harm can take the arming back, and then nobody
+ * rings. */
+#define WATCH_SLICE_NS 1000000000
+
 static void news_of_members(struct cop_sub *sub)
 {
 	sub->recheck = 0;
@@ -117,6 +121,12 @@ static void plan_recheck(struct cop_sub *sub)
 	if (sub->recheck < RECHECKS)
 		sub->recheck_ns = cop__os_monotonic_ns() + recheck_after_ns[sub->recheck];
 	sub->recheck++;
+}
+
+/* When to look again though nothing wakes us, by the monotonic clock. */
+static int64_t next_look_ns(const struct cop_sub *sub)
+{
+	return sub->recheck <= RECHECKS ? sub->recheck_ns : cop__os_monotonic_ns() + WATCH_SLICE_NS;
 }
 
 static int open_watch(struct cop_sub *sub)
@@ -210,9 +220,9 @@ static int look_before_poll(struct cop_sub *sub, struct cop_msg *msg)
 {
 	int rc = look_armed_for_watch(sub, msg);
 
-	/* A time in the past makes it readable at once; none, never. */
+	/* A time in the past makes it readable at once. */
 	if (rc == 0)
-		(void)cop__os_timer_set(sub->timer, sub->recheck <= RECHECKS ? sub->recheck_ns : 0);
+		(void)cop__os_timer_set(sub->timer, next_look_ns(sub));
 	return rc;
 }
 
@@ -220,16 +230,15 @@ static int sleep_on_watch(struct cop_sub *sub, struct cop_msg *msg, int64_t left
 {
 	int rc = look_armed_for_watch(sub, msg);
 
-	if (rc == 0 && sub->recheck <= RECHECKS) {
-		int64_t planned_ns = sub->recheck_ns - cop__os_monotonic_ns();
+	if (rc == 0) {
+		int64_t planned_ns = next_look_ns(sub) - cop__os_monotonic_ns();
 
 		if (planned_ns < 0)
 			planned_ns = 0;
 		if (left_ns < 0 || left_ns > planned_ns)
 			left_ns = planned_ns;
-	}
-	if (rc == 0)
 		(void)cop__os_poll_readable(sub->watch, left_ns);
+	}
 	return rc;
 }
 
