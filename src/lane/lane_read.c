@@ -244,12 +244,17 @@ int cop__lane_seek_position(struct cop__lane_reader *reader, uint64_t position)
 	uint64_t first;
 	int rc = 0;
 
-	/* At a segment that is not open yet the cursor waits at the end of the one before. */
-	if (number > 0 && position % reader->shape.segment_bytes == 0 &&
-	    cop__load_acquire(&slot(reader, number)->base) != position)
-		number--;
-	if (enter(reader, number, &first) < 0)
-		return seek_instead(reader);
+	/* At a segment that is not open yet the cursor waits at the end of the one before; unless
+	 * that was reused meanwhile, so that the other is open now. */
+	if (enter(reader, number, &first) < 0) {
+		if (number == 0 || position % reader->shape.segment_bytes != 0)
+			return seek_instead(reader);
+		if (enter(reader, number - 1, &first) < 0) {
+			cop__fence_acquire();
+			if (enter(reader, number, &first) < 0)
+				return seek_instead(reader);
+		}
+	}
 	reader->sequence = first;
 	while (!stands_at(reader, position) && cop__lane_position(reader) < position) {
 		rc = cop__lane_peek(reader, &record);
@@ -269,9 +274,15 @@ static int cross(struct cop__lane_reader *reader, struct cop__record *record)
 {
 	uint64_t first;
 
-	if (enter(reader, reader->number + 1, &first) < 0)
-		/* Not open yet, unless the writer has come round even to the one that ended. */
-		return cop__lane_lapped(reader) ? -EOVERFLOW : 0;
+	if (enter(reader, reader->number + 1, &first) < 0) {
+		if (!cop__lane_lapped(reader))
+			return 0; /* not open yet */
+		/* The one that ended was reused, so the next one has been opened since we looked.
+		 * A reader who had left the one that ended, and is waited for, finds it there. */
+		cop__fence_acquire();
+		if (enter(reader, reader->number + 1, &first) < 0)
+			return -EOVERFLOW;
+	}
 	if (first != reader->sequence)
 		return -EBADMSG;
 	return cop__lane_peek(reader, record);
