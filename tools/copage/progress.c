@@ -45,7 +45,7 @@ void progress_begin(enum progress_mode mode, bool shared)
 void progress_message(size_t size_bytes)
 {
 	if (state.messages == 0)
-		state.begin_ns = now_ns();
+		state.begin_ns = state.drawn_ns = now_ns(); /* rates do not count the wait */
 	state.messages++;
 	state.bytes += size_bytes;
 	if (state.messages < state.look_messages && state.bytes < state.look_bytes)
