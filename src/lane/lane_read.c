@@ -237,36 +237,48 @@ static int seek_instead(struct cop__lane_reader *reader)
 	return rc < 0 ? rc : -EOVERFLOW;
 }
 
-int cop__lane_seek_position(struct cop__lane_reader *reader, uint64_t position)
+/* From the start of a segment on. 0, -EOVERFLOW, or -EBADMSG no record begins there. */
+static int walk_to_position(struct cop__lane_reader *reader, uint64_t position)
 {
 	struct cop__record record;
-	uint64_t number = position / reader->shape.segment_bytes;
-	uint64_t first;
 	int rc = 0;
 
-	/* At a segment that is not open yet the cursor waits at the end of the one before; unless
-	 * that was reused meanwhile, so that the other is open now. */
-	if (enter(reader, number, &first) < 0) {
-		if (number == 0 || position % reader->shape.segment_bytes != 0)
-			return seek_instead(reader);
-		if (enter(reader, number - 1, &first) < 0) {
-			cop__fence_acquire();
-			if (enter(reader, number, &first) < 0)
-				return seek_instead(reader);
-		}
-	}
-	reader->sequence = first;
 	while (!stands_at(reader, position) && cop__lane_position(reader) < position) {
 		rc = cop__lane_peek(reader, &record);
 		if (rc <= 0)
 			break;
 		cop__lane_pass(reader, &record);
 	}
-	if (rc == -EOVERFLOW)
-		return seek_instead(reader);
 	if (rc < 0)
 		return rc;
 	return stands_at(reader, position) ? 0 : -EBADMSG;
+}
+
+/* To a position in a segment, or at the start of it. */
+static int seek_in_segment(struct cop__lane_reader *reader, uint64_t number, uint64_t position)
+{
+	uint64_t first;
+
+	if (enter(reader, number, &first) < 0)
+		return -EOVERFLOW;
+	reader->sequence = first;
+	return walk_to_position(reader, position);
+}
+
+int cop__lane_seek_position(struct cop__lane_reader *reader, uint64_t position)
+{
+	uint64_t number = position / reader->shape.segment_bytes;
+	int rc = seek_in_segment(reader, number, position);
+
+	/* At a segment that is not open yet a cursor waits at the end of the one before; unless that
+	 * was reused meanwhile: then the other has been opened since we looked. */
+	if (rc == -EOVERFLOW && number > 0 && position % reader->shape.segment_bytes == 0) {
+		rc = seek_in_segment(reader, number - 1, position);
+		cop__fence_acquire();
+		if (rc == -EOVERFLOW)
+			rc = seek_in_segment(reader, number, position);
+	}
+	return rc == -EOVERFLOW ? seek_instead(reader) : rc;
 }
 
 /* At the end of a segment: go on in the next one if it is open. */

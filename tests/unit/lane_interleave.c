@@ -345,12 +345,60 @@ static void while_it_takes_a_message(void)
 	}
 }
 
+/* As far as a writer may go that waits for a reader who has read all there is: round to the segment
+ * that he has left, and not into the next one. */
+static void send_what_an_awaited_reader_allows(struct cop__lane_writer *writer)
+{
+	for (int i = 0; i < 3; i++)
+		box_send(writer, 50000);
+}
+
+static void must_lose_nothing(const struct scene *scene, long at, long total)
+{
+	test_note("after %ld of %ld instructions", at, total);
+	must(scene->found->rc == 0 || scene->found->rc == 1);
+	must_rc(scene->found->read_on, 0);
+}
+
+/* The last record fills its segment, so that nothing leads to the next one but its base. */
+static void play_awaited(reader_act *read)
+{
+	struct scene scene;
+	long total;
+
+	if (TEST_TSAN)
+		SKIP("two processes, one at a time: nothing for ThreadSanitizer");
+	scene_open(&scene, 0);
+	scene.read = read;
+	scene.write = send_what_an_awaited_reader_allows;
+	must_rc(cop__lane_seek_newest(&scene.reader), 0);
+	scene.goal = cop__lane_position(&scene.reader);
+	total = run(&scene, 1000000);
+	for (long at = 0; at < total; at++) {
+		run(&scene, at);
+		must_lose_nothing(&scene, at, total);
+	}
+	scene_close(&scene);
+}
+
+static void while_an_awaited_reader_waits_at_a_full_segment(void)
+{
+	play_awaited(take);
+}
+
+static void while_an_awaited_reader_resumes_at_a_full_segment(void)
+{
+	play_awaited(seek_position);
+}
+
 static const struct test_case cases[] = {
 	TEST(while_it_seeks_the_oldest, .timeout_s = 60),
 	TEST(while_it_seeks_the_newest, .timeout_s = 60),
 	TEST(while_it_seeks_a_sequence, .timeout_s = 60),
 	TEST(while_it_seeks_a_position, .timeout_s = 60),
 	TEST(while_it_takes_a_message, .timeout_s = 60),
+	TEST(while_an_awaited_reader_waits_at_a_full_segment, .timeout_s = 60),
+	TEST(while_an_awaited_reader_resumes_at_a_full_segment, .timeout_s = 60),
 	{ 0 },
 };
 TEST_MAIN("lane_interleave", cases)
