@@ -337,6 +337,23 @@ spoiled_lane()
 	copage rm --force lane
 }
 
+# A file that is mapped is truncated: the kernel's answer is a signal, the command's is a sentence.
+truncated_under_the_feet()
+{
+	yes | timeout 60 "$COPAGE_COMMAND" pub feet --name feed --rate 1000 2>"$dir/pub.err" &
+	pub=$!
+	later "$dir/out" sub feet
+	soon test -s "$dir/out"
+	truncate -s 8192 "$COPAGE_ROOT/feet/members/pub.feed"
+	ended "$later" 11
+	says 'copage sub: .*truncated' "$dir/out.err"
+	got=0
+	wait $pub || got=$?
+	[ "$got" -eq 11 ]
+	says 'copage pub: .*truncated' "$dir/pub.err"
+	rm -rf "$COPAGE_ROOT/feet"
+}
+
 # --- rights
 
 # A root that all may enter, with a copy of the command: $open, removed when the case ends.
@@ -438,6 +455,7 @@ run spoiled_settings
 run foreign_things
 run other_versions
 run spoiled_lane
+run truncated_under_the_feet
 run denied
 run allowed
 run no_space

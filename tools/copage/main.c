@@ -90,6 +90,7 @@ int main(int argc, char **argv)
 
 	fill_standard_descriptors();
 	stop_on_signals();
+	report_on_sigbus();
 	status = report_output(dispatch(argc, argv));
 	stop_done();
 	return (int)status;

@@ -8,9 +8,11 @@
 #include <copage/error.h>
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static char prefix[32] = "copage";
@@ -107,6 +109,25 @@ void note_person(const char *format, ...)
 	va_start(args, format);
 	sentence(format, args, NULL);
 	va_end(args);
+}
+
+static void on_sigbus(int number)
+{
+	static char text[] = ": shared memory in use was truncated by somebody, or its storage "
+			     "failed\n";
+	struct iovec pieces[] = { { prefix, strlen(prefix) }, { text, sizeof(text) - 1 } };
+	/* Words that do not get out are not waited for: the status tells, too. */
+	ssize_t wrote __attribute__((unused)) = writev(STDERR_FILENO, pieces, 2);
+
+	(void)number;
+	_exit(STATUS_CORRUPT);
+}
+
+void report_on_sigbus(void)
+{
+	struct sigaction action = { .sa_handler = on_sigbus };
+
+	sigaction(SIGBUS, &action, NULL);
 }
 
 enum exit_status fail_output(int error)

@@ -41,6 +41,13 @@ void note_person(const char *format, ...) __attribute__((format(printf, 1, 2)));
  */
 enum exit_status report_output(enum exit_status status);
 
+/*
+ * Somebody who may write a file that is mapped may also truncate it, and then the kernel answers
+ * the next touch with SIGBUS. A library has to leave signals to its program; the program that
+ * this is says what happened, and ends with STATUS_CORRUPT.
+ */
+void report_on_sigbus(void);
+
 /* The failure of a write to standard output, from its errno. */
 enum exit_status fail_output(int error);
 
