@@ -297,6 +297,40 @@ static void it_dies_at_exec(void)
 
 /* ---- races ---- */
 
+static int race_dir;
+static struct cop__member newcomer;
+
+/* Just before the file that was opened is locked, it is removed and another one has its name. */
+static int replace_before_the_lock(enum cop__os_call call)
+{
+	if (call != COP__OS_LOCK)
+		return 0;
+	cop__os_hook = NULL;
+	must_int(unlinkat(race_dir, "m", 0), ==, 0);
+	must_rc(create(&newcomer, race_dir, "m", 99), 0);
+	return 0;
+}
+
+static void who_locked_a_file_without_a_name_has_nothing(void)
+{
+	struct cop__member member;
+
+	race_dir = root_fd();
+	for (int taking = 0; taking < 2; taking++) {
+		must_rc(create(&member, race_dir, "m", 1), 0);
+		cop__member_leave(&member);
+		cop__os_hook = replace_before_the_lock;
+		must_rc(taking ? cop__member_take(&member, race_dir, "m")
+			       : cop__member_sweep(race_dir, "m", NULL, NULL),
+			-ENOENT);
+		must(!cop__os_hook);
+		must_rc(cop__member_lives(race_dir, "m", newcomer.inode), 1);
+		cop__member_unlink(&newcomer, race_dir);
+		cop__member_leave(&newcomer);
+	}
+	cop__os_close(race_dir);
+}
+
 enum { RACERS = 4 };
 
 struct race {
@@ -361,6 +395,7 @@ static const struct test_case cases[] = {
 	TEST(it_dies_with_its_process_and_not_with_its_children, CLEAN),
 	TEST(a_live_child_does_not_hold_it, CLEAN),
 	TEST(it_dies_at_exec, CLEAN),
+	TEST(who_locked_a_file_without_a_name_has_nothing, CLEAN),
 	TEST(there_is_one_owner_at_a_time, CLEAN),
 	{ 0 },
 };

@@ -154,6 +154,32 @@ static void a_full_ring_says_so_if_asked_to(void)
 	cop_pub_close(&pub);
 }
 
+/* The last message of a segment that it fills to the last byte: nothing else keeps the segment. */
+static void a_message_in_hand_holds_the_ring(void)
+{
+	static const size_t filling[] = { MESSAGE_MAX, 384, MESSAGE_MAX, 384 };
+	struct cop_pub *pub = pub_open("t", PUB_OPTS(SMALL, .when_full = COP_FULL_EAGAIN));
+	struct cop_sub *sub = sub_open("t", NULL);
+	struct cop_topic_stat *stat;
+	struct cop_msg msg;
+
+	for (int i = 0; i < 4; i++)
+		must_rc(send_bytes(pub, filling[i]), 0);
+	must_rc(cop_topic_stat("t", &stat), 0);
+	must_u64(stat->pubs[0].position, ==,
+		 2 * stat->pubs[0].segment_bytes); /* or it is no test */
+	cop_topic_stat_free(stat);
+	take(sub, 1, MESSAGE_MAX);
+	msg = take(sub, 2, 384);
+	must_rc(send_bytes(pub, 8), -EAGAIN);
+	must_be(&msg, 2, 384);
+	cop_sub_release(sub);
+	must_rc(send_bytes(pub, 8), 0);
+	take(sub, 3, MESSAGE_MAX);
+	cop_sub_close(&sub);
+	cop_pub_close(&pub);
+}
+
 static void waiting_for_room_ends_with_the_deadline(void)
 {
 	const int64_t timeout_ns = 20000000;
@@ -459,6 +485,7 @@ static const struct test_case cases[] = {
 	TEST(a_reservation_that_is_given_up_never_shows, CLEAN),
 	TEST(there_is_one_reservation_at_a_time, CLEAN),
 	TEST(a_full_ring_says_so_if_asked_to, CLEAN),
+	TEST(a_message_in_hand_holds_the_ring, CLEAN),
 	TEST(waiting_for_room_ends_with_the_deadline, CLEAN),
 	TEST(waiting_for_room_ends_when_somebody_reads, CLEAN),
 	TEST(nobody_waits_for_those_who_take_what_they_get, CLEAN),
