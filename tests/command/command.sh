@@ -32,6 +32,9 @@ later()
 {
 	later_out=$1
 	shift
+	# At once, lest a case look at what an earlier one left there.
+	: >"$later_out"
+	: >"$later_out.err"
 	timeout -k 30 60 "${COPAGE_COMMAND:?}" "$@" >"$later_out" 2>"$later_out.err" 3>&- &
 	# shellcheck disable=SC2034 # for the cases
 	later=$!
