@@ -177,7 +177,7 @@ static void follow(uint32_t segments, uint64_t first_sequence, uint64_t first_se
 			box_send(&box.writer, test_random() % 900);
 		box_take_all(&reader, &box.writer);
 	}
-	must_u64(reader.number, >, first_segment + 2 * segments); /* it went round */
+	must_u64(reader.number, >, first_segment + 2ull * segments); /* it went round */
 	box_close(&box);
 }
 

@@ -104,11 +104,12 @@ static inline size_t box_rest(const struct cop__lane_writer *writer)
 
 static inline void box_reserve(struct cop__lane_writer *writer, size_t size)
 {
-	if (cop__lane_reserve(writer, size))
-		return;
-	(void)cop__lane_announce(writer);
-	cop__lane_roll(writer);
-	must(cop__lane_reserve(writer, size));
+	if (!cop__lane_reserve(writer, size)) {
+		(void)cop__lane_announce(writer);
+		cop__lane_roll(writer);
+		must(cop__lane_reserve(writer, size));
+	}
+	must(writer->room);
 }
 
 static inline void box_send(struct cop__lane_writer *writer, size_t size)

@@ -146,7 +146,7 @@ static uint64_t interesting_value(uint64_t old)
 		return test_random() % 16 * BOX_SEGMENT;
 	case 4:
 		return cop__record_word((enum cop__record_kind)(test_random() % 4),
-					test_random() % (2 * BOX_SEGMENT), test_random() % 200);
+					test_random() % (2ull * BOX_SEGMENT), test_random() % 200);
 	case 5:
 		return cop__record_word(cop__record_kind(old), test_random() % (1u << 30),
 					cop__record_sequence(old));

@@ -122,7 +122,7 @@ static void go_on(struct state *state, plan *send, struct cop__lane_writer *writ
 		  const struct cop__lane_reader late[LATE])
 {
 	struct cop__lane_reader readers[STANDS_MAX + LATE];
-	uint64_t until = writer->number + 2 * state->scene->segments + 2;
+	uint64_t until = writer->number + 2ull * state->scene->segments + 2;
 	size_t count = state->stand_count;
 
 	for (size_t i = 0; i < count; i++)

@@ -282,7 +282,7 @@ static void die_at_once(int line, void *arg)
 	(void)line;
 	must_rc(create(&member, *(int *)arg, "m", 1), 0);
 	execl("/bin/true", "true", (char *)NULL);
-	must(!"there is /bin/true");
+	test_fail(__FILE__, __LINE__, "there is no /bin/true");
 }
 
 static void it_dies_at_exec(void)

@@ -363,7 +363,7 @@ static void more_publishers_than_a_page_has_cursors(void)
 		must_rc(cop_pub_drain(pubs[i], 0), 0);
 		cop_pub_close(&pubs[i]);
 	}
-	must_u64(got, >=, 3 * PUBS);
+	must_u64(got, >=, 3ull * PUBS);
 	must_tell(sub, -EPIPE);
 	cop_sub_close(&sub);
 	must_rc(cop_topic_forget("t", "s"), 0);

@@ -261,7 +261,7 @@ static void stat_tells_of_publishers(void)
 	must_u64(pub->messages, ==, 5);
 	must_u64(pub->oldest, ==, 4);
 	must_u64(pub->position, >, 4 * pub->segment_bytes);
-	must_u64(pub->kept_bytes, >, 2 * BIG);
+	must_u64(pub->kept_bytes, >, 2ull * BIG);
 	must_u64(pub->kept_bytes, <=, 2 * pub->segment_bytes);
 	must_u64(pub->message_max_bytes, ==, MESSAGE_MAX);
 	must_u64(pub->segments, ==, 2);
@@ -300,12 +300,12 @@ static void stat_tells_of_subscribers(void)
 	must_int(sub->state, ==, COP_MEMBER_AWAY);
 	must(sub->named && sub->lossless);
 	must_u64(sub->lag_messages, ==, 7);
-	must_u64(sub->lag_bytes, ==, 7 * 16);
+	must_u64(sub->lag_bytes, ==, 7ull * 16);
 	must_u64(sub->cursor_count, ==, 1);
 	must_str(sub->cursors[0].publisher, "p");
 	must_u64(sub->cursors[0].sequence, ==, 4);
 	must_u64(sub->cursors[0].lag_messages, ==, 7);
-	must_u64(sub->cursors[0].position + 7 * 16, ==, stat->pubs[0].position);
+	must_u64(sub->cursors[0].position + 7ull * 16, ==, stat->pubs[0].position);
 	sub = &stat->subs[1];
 	must_str(sub->name, "lossy");
 	must_int(sub->state, ==, COP_MEMBER_LIVE);
