@@ -172,6 +172,55 @@ static void a_crowd_comes_and_goes(void)
 	come_and_go_in_a_crowd();
 }
 
+/* --- a name among sweepers ------------------------------------------------------------------- */
+
+static void sweeps(int line, void *arg)
+{
+	(void)line;
+	(void)arg;
+	while (!common->stop)
+		must_int(cop_gc(TOPIC, 0, must_be_removable, NULL), >=, 0);
+}
+
+/*
+ * A lane that is closed and read goes at once, by one of many who look; its name is opened again
+ * at that very moment. Nobody takes the new lane for the old one.
+ */
+static void a_name_is_opened_again_among_sweepers(void)
+{
+	struct test_child sweepers[3];
+	struct cop_sub *sub;
+	struct cop_msg msg;
+	char lane[300];
+
+	common = stream_shared(sizeof(*common));
+	snprintf(lane, sizeof(lane), "%s/%s/members/pub.again", test_root(), TOPIC);
+	must_rc(cop_topic_create(TOPIC, NULL), 0);
+	sub = open_sub(false);
+	for (int i = 0; i < 3; i++)
+		sweepers[i] = test_fork(sweeps, NULL);
+	for (unsigned i = 0; i < test_scale(1000, 15000); i++) {
+		struct cop_pub *pub = open_pub("again");
+		uint64_t sequence = cop_pub_sequence(pub) + 1;
+
+		must_rc(stream_send(pub, MAX), 0);
+		must_rc(cop_sub_next(sub, &msg, PATIENCE_NS), 1);
+		must_u64(msg.sequence, ==, sequence);
+		stream_must_be_whole(&msg, MAX);
+		cop_sub_release(sub);
+		must_int(access(lane, F_OK), ==, 0);
+		cop_pub_close(&pub);
+		/* With its end told, or before that. */
+		if (i % 2)
+			must_rc(cop_sub_next(sub, &msg, PATIENCE_NS), -EPIPE);
+	}
+	common->stop = true;
+	for (int i = 0; i < 3; i++)
+		test_end(&sweepers[i]);
+	cop_sub_close(&sub);
+	must_rc(cop_topic_remove(TOPIC, 0), 0);
+}
+
 /* --- the default root, which comes and goes with its last topic ------------------------------ */
 
 static bool own_dev_shm(void)
@@ -209,6 +258,8 @@ static void a_crowd_comes_and_goes_in_the_private_root(void)
 
 static const struct test_case cases[] = {
 	TEST(a_crowd_comes_and_goes, .check = TEST_FDS | TEST_EMPTY_ROOT, .timeout_s = 60),
+	TEST(a_name_is_opened_again_among_sweepers, .check = TEST_FDS | TEST_EMPTY_ROOT,
+	     .timeout_s = 60),
 	TEST(a_crowd_comes_and_goes_in_the_private_root, .check = TEST_FDS | TEST_EMPTY_ROOT,
 	     .timeout_s = 60),
 	{ 0 },
