@@ -163,6 +163,31 @@ int cop__lane_seek_segment(struct cop__lane_reader *reader); /* to the newest se
 int cop__lane_seek_sequence(struct cop__lane_reader *reader, uint64_t sequence);
 int cop__lane_seek_position(struct cop__lane_reader *reader, uint64_t position);
 
+/*
+ * Pass messages up to, not including, this one. 0, or as cop__lane_peek(). Stops at the end of what
+ * is committed; and once round the ring, so that a writer who writes faster, or who leads us on, is
+ * not followed for ever.
+ */
+int cop__lane_pass_to(struct cop__lane_reader *reader, uint64_t sequence);
+
+/* Is this word, at which the reader stands, the message that is due? Then *record is it. */
+static inline bool cop__lane_is_due(const struct cop__lane_reader *reader, uint64_t word,
+				    struct cop__record *record)
+{
+	enum cop__record_kind kind = cop__record_kind(word);
+	uint64_t payload = cop__record_payload(kind, (uint64_t)(reader->at - reader->segment));
+	uint64_t next = cop__record_end(payload, cop__record_size(word));
+
+	if (kind == COP__RECORD_PAD || kind == COP__RECORD_NONE ||
+	    cop__record_sequence(word) != (uint32_t)reader->sequence ||
+	    next > (uint64_t)(reader->end - reader->segment))
+		return false;
+	record->data = reader->segment + payload;
+	record->size = cop__record_size(word);
+	record->next = reader->segment + next;
+	return true;
+}
+
 /* Enter the next segment, or refuse the word at hand; the slow part of cop__lane_peek(). */
 int cop__lane_peek_slow(struct cop__lane_reader *reader, struct cop__record *record);
 
@@ -191,19 +216,7 @@ static inline int cop__lane_peek(struct cop__lane_reader *reader, struct cop__re
 	/* Nothing yet; or the segment was reused, and this is where the writer stands now. */
 	if (word == 0)
 		return cop__lane_lapped(reader) ? -EOVERFLOW : 0;
-
-	enum cop__record_kind kind = cop__record_kind(word);
-	uint64_t payload = cop__record_payload(kind, (uint64_t)(reader->at - reader->segment));
-	uint64_t next = cop__record_end(payload, cop__record_size(word));
-
-	if (kind == COP__RECORD_PAD || kind == COP__RECORD_NONE ||
-	    cop__record_sequence(word) != (uint32_t)reader->sequence ||
-	    next > (uint64_t)(reader->end - reader->segment))
-		return cop__lane_peek_slow(reader, record);
-	record->data = reader->segment + payload;
-	record->size = cop__record_size(word);
-	record->next = reader->segment + next;
-	return 1;
+	return cop__lane_is_due(reader, word, record) ? 1 : cop__lane_peek_slow(reader, record);
 }
 
 static inline void cop__lane_pass(struct cop__lane_reader *reader, const struct cop__record *record)

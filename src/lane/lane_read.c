@@ -157,32 +157,31 @@ int cop__lane_seek_segment(struct cop__lane_reader *reader)
 	return seek_pointer(reader, &reader->hot->head);
 }
 
-int cop__lane_seek_newest(struct cop__lane_reader *reader)
+int cop__lane_pass_to(struct cop__lane_reader *reader, uint64_t sequence)
 {
 	struct cop__record record;
+	uint64_t stop = reader->number + reader->shape.segments;
+	int rc = 0;
+
+	while (reader->sequence < sequence && reader->number <= stop &&
+	       (rc = cop__lane_peek(reader, &record)) > 0)
+		cop__lane_pass(reader, &record);
+	return rc > 0 ? 0 : rc;
+}
+
+int cop__lane_seek_newest(struct cop__lane_reader *reader)
+{
 	int rc;
 
 	for (int i = 0; i < SEEK_TRIES; i++) {
 		rc = cop__lane_seek_segment(reader);
 		if (rc < 0)
 			return rc;
-		while ((rc = cop__lane_peek(reader, &record)) > 0)
-			cop__lane_pass(reader, &record);
+		rc = cop__lane_pass_to(reader, UINT64_MAX);
 		if (rc != -EOVERFLOW)
 			return rc;
 	}
 	return -EAGAIN;
-}
-
-/* Pass messages up to, not including, this one. Stops at the end of what is committed. */
-static int walk_to_sequence(struct cop__lane_reader *reader, uint64_t sequence)
-{
-	struct cop__record record;
-	int rc = 0;
-
-	while (reader->sequence < sequence && (rc = cop__lane_peek(reader, &record)) > 0)
-		cop__lane_pass(reader, &record);
-	return rc > 0 ? 0 : rc;
 }
 
 /* Skip whole segments while the next one begins at or before the goal. One beyond head may still
@@ -213,7 +212,7 @@ int cop__lane_seek_sequence(struct cop__lane_reader *reader, uint64_t sequence)
 		if (reader->sequence > sequence)
 			return -EOVERFLOW;
 		skip_to_sequence(reader, sequence);
-		rc = walk_to_sequence(reader, sequence);
+		rc = cop__lane_pass_to(reader, sequence);
 		if (rc != -EOVERFLOW)
 			return rc;
 	}
@@ -281,8 +280,8 @@ int cop__lane_seek_position(struct cop__lane_reader *reader, uint64_t position)
 	return rc == -EOVERFLOW ? seek_instead(reader) : rc;
 }
 
-/* At the end of a segment: go on in the next one if it is open. */
-static int cross(struct cop__lane_reader *reader, struct cop__record *record)
+/* At the end of a segment: go on in the next one if it is open. 1, 0 not yet, or negative. */
+static int cross(struct cop__lane_reader *reader)
 {
 	uint64_t first;
 
@@ -295,16 +294,13 @@ static int cross(struct cop__lane_reader *reader, struct cop__record *record)
 		if (enter(reader, reader->number + 1, &first) < 0)
 			return -EOVERFLOW;
 	}
-	if (first != reader->sequence)
-		return -EBADMSG;
-	return cop__lane_peek(reader, record);
+	return first == reader->sequence ? 1 : -EBADMSG;
 }
 
-int cop__lane_peek_slow(struct cop__lane_reader *reader, struct cop__record *record)
+/* The word at hand is no message that can be handed out: 1 it is the segment's pad, 0 nothing yet,
+ * or negative. */
+static int pass_pad(struct cop__lane_reader *reader)
 {
-	if (reader->at == reader->end)
-		return cross(reader, record);
-
 	uint64_t word = cop__load_acquire((const uint64_t *)reader->at);
 	uint64_t rest = (uint64_t)(reader->end - reader->at) - sizeof(uint64_t);
 
@@ -318,5 +314,27 @@ int cop__lane_peek_slow(struct cop__lane_reader *reader, struct cop__record *rec
 	    cop__record_size(word) != rest)
 		return -EBADMSG;
 	reader->at = reader->end;
-	return cross(reader, record);
+	return 1;
+}
+
+int cop__lane_peek_slow(struct cop__lane_reader *reader, struct cop__record *record)
+{
+	/* Segments without a message are rare, and as many in a row as there are in the ring are a
+	 * writer's who leads us on. */
+	for (uint32_t i = 0; i <= reader->shape.segments; i++) {
+		int rc = reader->at == reader->end ? 1 : pass_pad(reader);
+		uint64_t word;
+
+		if (rc > 0)
+			rc = cross(reader);
+		if (rc <= 0)
+			return rc;
+		/* [L1] acquire: as in cop__lane_peek. */
+		word = cop__load_acquire((const uint64_t *)reader->at);
+		if (word == 0)
+			return cop__lane_lapped(reader) ? -EOVERFLOW : 0;
+		if (cop__lane_is_due(reader, word, record))
+			return 1;
+	}
+	return -EBADMSG;
 }

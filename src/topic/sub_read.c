@@ -223,7 +223,6 @@ static int tell_refusal(struct cop_sub *sub, struct lane *lane)
 /* Lanes with something to be seen to first. */
 static int take_special(struct cop_sub *sub, struct lane *lane, struct cop_msg *msg)
 {
-	struct cop__record record;
 	int rc;
 
 	if (lane->state == LANE_REFUSED)
@@ -234,11 +233,12 @@ static int take_special(struct cop_sub *sub, struct lane *lane, struct cop_msg *
 		lane->gap_count = 0;
 		return cop__sub_tell(sub, lane, -EOVERFLOW, lane->gap_first, count);
 	}
-	while (lane->reader.sequence < lane->wanted) {
-		rc = cop__lane_peek(&lane->reader, &record);
-		if (rc <= 0)
-			return rc < 0 ? trouble(sub, lane, rc) : 0;
-		cop__lane_pass(&lane->reader, &record);
+	if (lane->reader.sequence < lane->wanted) {
+		rc = cop__lane_pass_to(&lane->reader, lane->wanted);
+		if (rc < 0)
+			return trouble(sub, lane, rc);
+		if (lane->reader.sequence < lane->wanted)
+			return 0;
 	}
 	if (sub->opts.kind == COP_SUB_LATEST)
 		return take_latest(sub, lane, msg);
