@@ -59,22 +59,27 @@ static inline void stream_fill(void *room, size_t size, uint64_t key)
 	memcpy(at, &word, left);
 }
 
-/* Is it what this publisher's message of this sequence must be? */
-static inline bool stream_whole(const struct cop_msg *msg, size_t max)
+/* Are these the bytes that stream_fill() makes? */
+static inline bool stream_filled(const void *data, size_t size, uint64_t key)
 {
-	uint64_t key = stream_key(msg->publisher, msg->sequence);
-	const uint8_t *at = msg->data;
-	size_t left = msg->size;
+	const uint8_t *at = data;
+	size_t left = size;
 	uint64_t word = key;
 
-	if (msg->size != stream_size(key, max))
-		return false;
 	for (; left >= sizeof(word); left -= sizeof(word), at += sizeof(word)) {
 		if (memcmp(at, &word, sizeof(word)) != 0)
 			return false;
 		word += 0x9e3779b97f4a7c15u;
 	}
 	return left == 0 || memcmp(at, &word, left) == 0;
+}
+
+/* Is it what this publisher's message of this sequence must be? */
+static inline bool stream_whole(const struct cop_msg *msg, size_t max)
+{
+	uint64_t key = stream_key(msg->publisher, msg->sequence);
+
+	return msg->size == stream_size(key, max) && stream_filled(msg->data, msg->size, key);
 }
 
 static inline void stream_must_be_whole(const struct cop_msg *msg, size_t max)
