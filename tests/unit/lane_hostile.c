@@ -225,7 +225,7 @@ static void wrong_bytes_lead_nowhere(void)
 
 	must(sound);
 	memcpy(sound, box.base, box.size);
-	for (unsigned i = 0; i < test_scale(4000, 40000); i++) {
+	for (unsigned i = 0; i < test_scale(4000, 12000); i++) {
 		struct cop__lane_shape shape;
 
 		test_note("try %u", i);

@@ -206,7 +206,7 @@ static void must_make_sense(const struct scene *scene)
 static void run_everywhere(struct scene *scene, const char *name)
 {
 	/* A step costs some 20 us: so many steps in all. */
-	const long budget = test_scale(800, 30000);
+	const long budget = test_scale(400, 3000);
 	long total, stride;
 
 	if (TEST_TSAN)

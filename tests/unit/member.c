@@ -354,9 +354,9 @@ static void *compete(void *arg)
 			must_int(atomic_fetch_add(&race->holders, 1), ==, 0);
 			must_rc(cop__member_lives(race->dir, "m", member.inode), 1);
 			atomic_fetch_add(&race->wins, 1);
-			if (i % 3 == 0)
-				cop__member_unlink(&member, race->dir);
 			atomic_fetch_sub(&race->holders, 1);
+			if (i % 3 == 0) /* from here on another one may make it */
+				cop__member_unlink(&member, race->dir);
 			cop__member_leave(&member);
 		} else {
 			must(rc == -EBUSY || rc == -EAGAIN || rc == -EEXIST || rc == -ENOENT);
