@@ -19,6 +19,8 @@
  *
  * Caveats first.
  * - Memory is shared read-only: writing to msg.data is SIGSEGV.
+ * - Whoever may write a lane's file (its publisher's user, and root) can truncate it; reading from
+ *   it is then SIGBUS. Copage itself never truncates.
  * - A lossless subscriber that neither reads nor dies stops publishers that wait for room. That a
  *   process is stopped does not end its subscription; that it dies does, within milliseconds.
  * - A lane whose publisher chose COP_FULL_DROP is read as by a lossy subscriber.

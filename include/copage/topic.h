@@ -168,9 +168,10 @@ void cop_topic_stat_free(struct cop_topic_stat *stat);
 /*
  * Call visit for every entry of a root that may be a topic, in the order of names: name, and what
  * opening its settings gave (0, -EBADMSG, -EPROTO, -EACCES). root is a directory, or NULL for the
- * default one; a default root that does not exist holds no topics. Stops early when visit returns
- * non-zero, with that value; else returns how many there were.
- * Errors: -ENOENT a root that was given is missing; -EACCES; -ENOMEM; -EMFILE, -ENFILE.
+ * default one; /dev/shm/copage-UID that does not exist holds no topics. Stops early when visit
+ * returns non-zero, with that value; else returns how many there were.
+ * Errors: -ENOENT a root that was given, or that COPAGE_ROOT names, is missing; -EACCES; -ENOMEM;
+ * -EMFILE, -ENFILE.
  */
 typedef int cop_topic_visit(void *arg, const char *name, int error);
 int cop_topic_list(const char *root, cop_topic_visit *visit, void *arg);

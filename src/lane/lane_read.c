@@ -269,8 +269,8 @@ int cop__lane_seek_position(struct cop__lane_reader *reader, uint64_t position)
 	uint64_t number = position / reader->shape.segment_bytes;
 	int rc = seek_in_segment(reader, number, position);
 
-	/* At a segment that is not open yet a cursor waits at the end of the one before; unless that
-	 * was reused meanwhile: then the other has been opened since we looked. */
+	/* At a segment that is not open yet a cursor waits at the end of the one before; unless
+	 * that was reused meanwhile: then the other has been opened since we looked. */
 	if (rc == -EOVERFLOW && number > 0 && position % reader->shape.segment_bytes == 0) {
 		rc = seek_in_segment(reader, number - 1, position);
 		cop__fence_acquire();

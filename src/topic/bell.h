@@ -3,7 +3,8 @@
  *
  * The bell carries hints, never data: whatever stands in it, or is written to it by somebody who
  * means harm, the worst is a wake-up for nothing or one that comes late, by no more than
- * COP__BELL_SLICE_NS, and by a second for who sleeps on a watch. Everybody who is woken looks for himself.
+ * COP__BELL_SLICE_NS, and by a second for who sleeps on a watch. Everybody who is woken looks for
+ * himself.
  *
  * The handshake (edge B1). A sleeper arms the word, fences, looks again, and sleeps only if the
  * word still has the value that it armed. A ringer first stores what the sleeper looks for, fences,

@@ -68,7 +68,7 @@ static void stat_lane(struct cop__lane_reader *reader, struct cop_pub_stat *pub)
 	pub->message_max_bytes = reader->shape.message_max;
 	pub->pid = cop__load_relaxed(&hot->pid);
 	pub->opened_ns = cop__load_relaxed(&hot->opened_ns);
-	if (cop__lane_seek_oldest(reader) < 0) {
+	if (cop__lane_seek_kept(reader) < 0) {
 		pub->state = COP_MEMBER_CORRUPT;
 		return;
 	}
@@ -222,12 +222,41 @@ static void stat_cursor(const struct result *result, const struct cop__cursor *c
 	stat->lag_bytes = above(result->pubs[n].position, stat->position);
 }
 
-static int stat_cursors(struct result *result, const struct cop__peer *peer,
-			struct cop_sub_stat *sub)
+static void add_cursor(struct cop_sub_stat *sub, struct cop_cursor_stat *stats,
+		       const struct cop_cursor_stat *stat)
+{
+	stats[sub->cursor_count++] = *stat;
+	sub->lag_messages += stat->lag_messages;
+	sub->lag_bytes += stat->lag_bytes;
+}
+
+/* Lanes that it has not met yet: it wants all of them. */
+static void stat_unmet(const struct result *result, struct cop__peer *peer,
+		       struct cop_sub_stat *sub, struct cop_cursor_stat *stats)
+{
+	for (size_t i = 0; i < result->stat.pub_count; i++) {
+		const struct cop_pub_stat *pub = &result->pubs[i];
+		struct cop_cursor_stat stat = {
+			.publisher = pub->name,
+			.sequence = pub->oldest,
+			.position = pub->position - pub->kept_bytes,
+			.lag_messages = above(pub->messages + 1, pub->oldest),
+			.lag_bytes = pub->kept_bytes,
+		};
+
+		if (pub->segments > 0 && sub->state != COP_MEMBER_DEAD &&
+		    cop__peer_cursor(peer, result->topic.membersfd, result->uuids[i]).state ==
+			    COP__CURSOR_FREE)
+			add_cursor(sub, stats, &stat);
+	}
+}
+
+static int stat_cursors(struct result *result, struct cop__peer *peer, struct cop_sub_stat *sub)
 {
 	const struct cop__cursor *cursors = (const struct cop__cursor *)(peer->map.base +
 									 COP__SUB_CURSORS_OFFSET);
-	struct cop_cursor_stat *stats = keep(result, peer->capacity * sizeof(*stats));
+	struct cop_cursor_stat *stats = keep(result, (peer->capacity + result->stat.pub_count) *
+							     sizeof(*stats));
 
 	if (!stats)
 		return out_of_memory();
@@ -235,12 +264,12 @@ static int stat_cursors(struct result *result, const struct cop__peer *peer,
 		if (cop__load_acquire(&cursors[i].state) == COP__CURSOR_FREE)
 			continue;
 
-		struct cop_cursor_stat *stat = &stats[sub->cursor_count++];
+		struct cop_cursor_stat stat = { 0 };
 
-		stat_cursor(result, &cursors[i], stat);
-		sub->lag_messages += stat->lag_messages;
-		sub->lag_bytes += stat->lag_bytes;
+		stat_cursor(result, &cursors[i], &stat);
+		add_cursor(sub, stats, &stat);
 	}
+	stat_unmet(result, peer, sub, stats);
 	sub->cursors = stats;
 	return 0;
 }

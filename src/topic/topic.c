@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "copage/error.h"
 #include "os/error.h"
 #include "os/export.h"
 #include "os/os.h"
@@ -294,17 +295,35 @@ static int check_settings(const struct cop__topic *topic)
 	return 0;
 }
 
+/* Say of which topic the file is that a sentence names. */
+static int fail_inside(const struct cop__topic *topic, int rc)
+{
+	return cop__fail(rc, "open topic %s: %s", topic->place.name, cop_error_text());
+}
+
+/* Who takes part in a private topic must be its owner: others, who are root, would make files there
+ * that the owner could not read, and each would wait for the other. */
+static int check_owner(const struct cop__topic *topic)
+{
+	if (topic->settings.mode != 0600 || topic->st.st_uid == cop__os_uid())
+		return 0;
+	return cop__fail(-EACCES,
+			 "take part in topic %s: it is private to user %u, mode 0600, and this "
+			 "process is user %u; run it as that user",
+			 topic->place.name, topic->st.st_uid, cop__os_uid());
+}
+
 static int read_settings(struct cop__topic *topic)
 {
 	struct stat st;
 	int fd = cop__object_open(topic->dirfd, "topic", O_RDONLY, &st);
 
-	if (fd == -EACCES)
-		return fail_denied(topic);
 	if (fd < 0)
-		return fd;
+		return fd == -ENOENT ? fd : fail_inside(topic, fd);
 
-	ssize_t got = cop__os_pread(fd, &topic->settings, sizeof(topic->settings), 0);
+	ssize_t got = (uint64_t)st.st_size < COP__PAGE
+			      ? (ssize_t)st.st_size
+			      : cop__os_pread(fd, &topic->settings, sizeof(topic->settings), 0);
 
 	cop__os_close(fd);
 	if (got < 0)
@@ -334,8 +353,13 @@ static int open_inside(struct cop__topic *topic, enum cop__topic_need need)
 
 	int rc = read_settings(topic);
 
-	if (rc == 0 && need != COP__TOPIC_LOOK)
+	if (rc == 0 && need == COP__TOPIC_JOIN_OR_MAKE)
+		rc = check_owner(topic);
+	if (rc == 0 && need != COP__TOPIC_LOOK) {
 		rc = cop__bell_open(&topic->bell, topic->dirfd);
+		if (rc < 0 && rc != -ENOENT)
+			rc = fail_inside(topic, rc);
+	}
 	if (rc != -ENOENT)
 		return rc;
 	/* Settings or bell are missing. That is the removal's second step, or damage. */

@@ -137,7 +137,7 @@ named_subscriber_misses_nothing()
 	copage create named --hold-away
 	later "$dir/out.0" sub named --name ledger --count 1
 	soon there named subscribers live 1
-	seq 1000000 | timeout 60 "$COPAGE_COMMAND" pub named --rate 20k --linger 0 2>/dev/null &
+	seq 1000000 | timeout 600 "$COPAGE_COMMAND" pub named --rate 20k --linger 0 2>/dev/null &
 	pub=$!
 	ended "$later" 0
 	for kill in $(seq $kills); do
