@@ -13,6 +13,9 @@
 #include "os/os.h"
 #include "topic/cursors.h"
 
+/* How often one who swept in vain looks again because others left meanwhile. */
+#define TRIES 100
+
 struct sweep {
 	struct cop__topic *topic;
 	uint32_t flags;
@@ -43,24 +46,34 @@ static void report(struct sweep *sweep, const char *file, int rc)
 	sweep->visit(sweep->arg, &item);
 }
 
+/* Would it go? Without taking its lock: 1, 0, -EAGAIN its owner lives, or another error. */
+static int would_go(struct sweep *sweep, const char *file, cop__member_may_go *may_go)
+{
+	struct stat st;
+	int fd = cop__object_open(sweep->topic->membersfd, file, O_RDONLY, &st);
+	int rc = fd < 0 ? fd : cop__os_locked(fd);
+
+	if (rc == 0)
+		rc = may_go(sweep, fd, &st);
+	else if (rc == 1)
+		rc = -EAGAIN;
+	cop__os_close(fd);
+	return rc;
+}
+
 /* Remove a member's file, or find out whether it would go; and tell. */
 static void sweep_member(struct sweep *sweep, const char *file, cop__member_may_go *may_go)
 {
-	int membersfd = sweep->topic->membersfd;
-	struct stat st;
-	int rc;
+	int rc, tries = 0;
 
 	if (sweep->flags & COP__SWEEP_DRY) {
-		int fd = cop__object_open(membersfd, file, O_RDONLY, &st);
-
-		rc = fd < 0 ? fd : cop__os_locked(fd);
-		if (rc == 0)
-			rc = may_go(sweep, fd, &st);
-		else if (rc == 1)
-			rc = -EAGAIN;
-		cop__os_close(fd);
+		rc = would_go(sweep, file, may_go);
 	} else {
-		rc = cop__member_sweep(membersfd, file, may_go, sweep);
+		/* Who needed it a moment ago may have left while we held its lock, could not sweep
+		 * it for that, and relies on us: so, after letting it be, look again. */
+		do {
+			rc = cop__member_sweep(sweep->topic->membersfd, file, may_go, sweep);
+		} while (rc == 0 && would_go(sweep, file, may_go) == 1 && ++tries < TRIES);
 	}
 	/* Alive, gone, or not to go: nothing to tell. Not Copage's: left alone. */
 	if (rc == 1 || (rc < 0 && rc != -EAGAIN && rc != -ENOENT && rc != -EBADMSG &&
