@@ -203,10 +203,19 @@ static void must_make_sense(const struct scene *scene)
 		must_u64(found->sequence, ==, scene->reader.sequence + 1);
 }
 
+/* A step costs some 20 us. Instructions to leave out, so that there are about so many in all. */
+static long stride_for(long total, long budget)
+{
+	return 1 + total * total / 2 / budget;
+}
+
+static long random_below(long end)
+{
+	return (long)(test_random() % (uint64_t)end);
+}
+
 static void run_everywhere(struct scene *scene, const char *name)
 {
-	/* A step costs some 20 us: so many steps in all. */
-	const long budget = test_scale(400, 3000);
 	long total, stride;
 
 	if (TEST_TSAN)
@@ -215,8 +224,8 @@ static void run_everywhere(struct scene *scene, const char *name)
 	test_note("%s", name);
 	total = run(scene, 1000000);
 	must_make_sense(scene);
-	stride = 1 + total * total / 2 / budget;
-	for (long at = (long)(test_random() % (uint64_t)stride); at < total; at += stride) {
+	stride = stride_for(total, test_scale(400, 3000));
+	for (long at = random_below(stride); at < total; at += stride) {
 		test_note("%s, after %ld of %ld instructions, goal %llu", name, at, total,
 			  (unsigned long long)scene->goal);
 		run(scene, at);
@@ -364,7 +373,7 @@ static void must_lose_nothing(const struct scene *scene, long at, long total)
 static void play_awaited(reader_act *read)
 {
 	struct scene scene;
-	long total;
+	long total, stride;
 
 	if (TEST_TSAN)
 		SKIP("two processes, one at a time: nothing for ThreadSanitizer");
@@ -374,7 +383,8 @@ static void play_awaited(reader_act *read)
 	must_rc(cop__lane_seek_newest(&scene.reader), 0);
 	scene.goal = cop__lane_position(&scene.reader);
 	total = run(&scene, 1000000);
-	for (long at = 0; at < total; at++) {
+	stride = stride_for(total, test_scale(20000, 100000));
+	for (long at = random_below(stride); at < total; at += stride) {
 		run(&scene, at);
 		must_lose_nothing(&scene, at, total);
 	}
