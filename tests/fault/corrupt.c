@@ -156,7 +156,7 @@ static void with_bytes(const char *file, const void *data, size_t size, int want
 	remove_all(file);
 }
 
-/* --- no file ---------------------------------------------------------------------------------- */
+/* --- no file -------------------------------------------------------------------------- */
 
 static void make_link(const char *path)
 {
@@ -220,7 +220,7 @@ static void what_is_no_file_is_refused(void)
 	end();
 }
 
-/* --- wrong sizes ------------------------------------------------------------------------------ */
+/* --- wrong sizes ---------------------------------------------------------------------- */
 
 static void truncated_lanes_are_refused(void)
 {
@@ -291,7 +291,7 @@ static void files_with_holes_are_refused(void)
 	end();
 }
 
-/* --- wrong bytes ------------------------------------------------------------------------------ */
+/* --- wrong bytes ---------------------------------------------------------------------- */
 
 static void garbage_is_refused(void)
 {
@@ -382,7 +382,7 @@ static void absurd_capacity_is_refused(void)
 	end();
 }
 
-/* --- strange names ---------------------------------------------------------------------------- */
+/* --- strange names -------------------------------------------------------------------- */
 
 /* They are nobody's members; with them in it the topic is not removed, and it is said why. */
 static void strange_names_are_passed_over(void)
@@ -447,7 +447,7 @@ static void impossible_member_names_do_no_harm(void)
 	end();
 }
 
-/* --- a second name for a sound file ----------------------------------------------------------- */
+/* --- a second name for a sound file --------------------------------------------------- */
 
 /* A copy by hard links, say for a backup, must not make one who lives look dead or damaged. */
 static void a_live_publisher_with_two_names_is_not_removed(void)

@@ -69,7 +69,7 @@ static uint64_t read_damaged(uint32_t kind, const char *name, bool sizes_hold)
 		if (rc == 1) {
 			must_u64(msg.sequence, >, last);
 			last = msg.sequence;
-			must_u64(msg.size, <=, STREAM_SIZE_MAX * 40);
+			must_u64(msg.size, <=, (uint64_t)40 * STREAM_SIZE_MAX);
 			if (sizes_hold)
 				stream_must_be(&msg, msg.sequence);
 		} else if (rc == -EAGAIN || rc == -ETIMEDOUT) {

@@ -103,7 +103,7 @@ static void must_be_left_alone(void)
 	tree_remove(topic);
 }
 
-/* --- not a topic at all ----------------------------------------------------------------------- */
+/* --- not a topic at all --------------------------------------------------------------- */
 
 static void a_regular_file_is_left_alone(void)
 {
@@ -175,7 +175,7 @@ static void pipes_and_sockets_are_left_alone(void)
 	close(fd);
 }
 
-/* --- damaged settings ------------------------------------------------------------------------- */
+/* --- damaged settings ----------------------------------------------------------------- */
 
 /* Members run; then the settings become something else. */
 static void with_settings(const void *data, size_t size, int want, const char *says)
@@ -343,7 +343,7 @@ static void settings_that_are_no_file_are_refused(void)
 	}
 }
 
-/* --- a damaged bell --------------------------------------------------------------------------- */
+/* --- a damaged bell ------------------------------------------------------------------- */
 
 static void a_bell_that_is_none_is_refused(void)
 {
@@ -379,7 +379,7 @@ static void garbage_in_the_bell_is_only_noise(void)
 	}
 }
 
-/* --- a damaged list of members ---------------------------------------------------------------- */
+/* --- a damaged list of members -------------------------------------------------------- */
 
 static void members_that_are_no_directory_are_refused(void)
 {

@@ -40,7 +40,7 @@ static void *map_file(const char *name, size_t *size)
 	return base;
 }
 
-/* --- the bell --------------------------------------------------------------------------------- */
+/* --- the bell ------------------------------------------------------------------------- */
 
 enum { BELL_MESSAGES_QUICK = 20000, BELL_MESSAGES_FULL = 300000 };
 
@@ -163,7 +163,7 @@ static void a_sleeper_that_is_disarmed_wakes_late(void)
 	munmap(bell, size);
 }
 
-/* --- a subscriber's file ---------------------------------------------------------------------- */
+/* --- a subscriber's file -------------------------------------------------------------- */
 
 static void be_a_mad_subscriber(int line, void *arg)
 {
@@ -235,7 +235,7 @@ static void random_cursors_harm_nobody_else(void)
 	cop_sub_close(&sound.sub);
 }
 
-/* --- a lane ----------------------------------------------------------------------------------- */
+/* --- a lane --------------------------------------------------------------------------- */
 
 /* Sends, and writes what it likes where it likes. */
 static void be_a_mad_publisher(int line, void *arg)

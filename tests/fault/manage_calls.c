@@ -52,7 +52,7 @@ static void settle_world(struct scene *s, int rc)
 	remove_if_there(s, "dead");
 }
 
-/* --- looking ---------------------------------------------------------------------------------- */
+/* --- looking -------------------------------------------------------------------------- */
 
 /* What is told of a sound topic is true, whatever failed. */
 static int run_stat(struct scene *s)
@@ -105,7 +105,7 @@ static void topics_are_listed(void)
 	EVERY_CALL_FAILS(prepare_world, run_list, settle_world, .wanted = 3);
 }
 
-/* --- cleaning up ------------------------------------------------------------------------------ */
+/* --- cleaning up ---------------------------------------------------------------------- */
 
 static int gc(const struct scene *s, uint32_t flags)
 {
@@ -196,7 +196,7 @@ static void a_half_removed_topic_is_made_anew(void)
 	EVERY_CALL_FAILS(prepare_halves, run_create_over_half, settle_gc, 0);
 }
 
-/* --- removing --------------------------------------------------------------------------------- */
+/* --- removing ------------------------------------------------------------------------- */
 
 static void prepare_left(struct scene *s)
 {

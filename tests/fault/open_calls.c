@@ -38,7 +38,7 @@ static void messages_go_through(struct scene *s)
 	stream_must_be_at_end(s->sub);
 }
 
-/* --- a topic is made -------------------------------------------------------------------------- */
+/* --- a topic is made ------------------------------------------------------------------ */
 
 static int run_create(struct scene *s)
 {
@@ -60,7 +60,7 @@ static void topic_is_created(void)
 	EVERY_CALL_FAILS(prepare_nothing, run_create, settle_create, .keeps = true);
 }
 
-/* --- a publisher is opened -------------------------------------------------------------------- */
+/* --- a publisher is opened ------------------------------------------------------------ */
 
 static int run_pub_open(struct scene *s)
 {
@@ -119,7 +119,7 @@ static void publisher_takes_a_left_lane_over(void)
 	EVERY_CALL_FAILS(prepare_left, run_pub_open, settle_pub_left, .keeps = true);
 }
 
-/* --- a subscriber is opened ------------------------------------------------------------------- */
+/* --- a subscriber is opened ----------------------------------------------------------- */
 
 static int open_untouched(struct scene *s, const char *name)
 {
@@ -194,7 +194,7 @@ static void named_subscriber_resumes(void)
 	EVERY_CALL_FAILS(prepare_resume, run_named_open, settle_named_open, .keeps = true);
 }
 
-/* --- members close ---------------------------------------------------------------------------- */
+/* --- members close -------------------------------------------------------------------- */
 
 static void prepare_unread(struct scene *s)
 {

@@ -60,7 +60,7 @@ static void make_room(const char *name)
 	must_int(unlink(path), ==, 0);
 }
 
-/* --- a small file system ---------------------------------------------------------------------- */
+/* --- a small file system -------------------------------------------------------------- */
 
 static void a_lane_that_does_not_fit_is_refused(void)
 {
@@ -233,7 +233,7 @@ static void a_full_directory_is_an_error(void)
 	sound_close(&sound);
 }
 
-/* --- a file system that is not for it --------------------------------------------------------- */
+/* --- a file system that is not for it ------------------------------------------------- */
 
 static void open_must_be(const char *name, int want, const char *says)
 {
@@ -327,7 +327,7 @@ static void a_root_that_is_no_directory_is_an_error(void)
 	must_int(unlink(file), ==, 0);
 }
 
-/* --- limits of the process -------------------------------------------------------------------- */
+/* --- limits of the process ------------------------------------------------------------ */
 
 static struct rlimit limit(int what, rlim_t value)
 {
@@ -429,13 +429,15 @@ static void a_limit_on_descriptors_is_an_error(void)
 
 static rlim_t address_space(void)
 {
-	unsigned long pages = 0;
+	size_t size;
+	char text[200];
 	FILE *file = fopen("/proc/self/statm", "re");
 
 	must(file);
-	must_int(fscanf(file, "%lu", &pages), ==, 1);
+	size = fread(text, 1, sizeof(text) - 1, file);
+	text[size] = '\0';
 	fclose(file);
-	return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
+	return (rlim_t)strtoul(text, NULL, 10) * (rlim_t)sysconf(_SC_PAGESIZE);
 }
 
 static void a_limit_on_memory_is_an_error(void)

@@ -37,7 +37,7 @@ static void settle_pair(struct scene *s, int rc)
 	stream_must_be_at_end(s->sub);
 }
 
-/* --- sending ---------------------------------------------------------------------------------- */
+/* --- sending -------------------------------------------------------------------------- */
 
 /* The subscriber has slept, and asked for a descriptor: there is somebody to be woken. */
 static void prepare_sleeper(struct scene *s)
@@ -159,7 +159,7 @@ static void a_newcomer_is_not_overlooked(void)
 			 .never_succeeds = true);
 }
 
-/* --- waiting for subscribers ------------------------------------------------------------------ */
+/* --- waiting for subscribers ---------------------------------------------------------- */
 
 static int run_wait_one(struct scene *s)
 {
@@ -197,7 +197,7 @@ static void publisher_finds_not_all_read(void)
 			 .never_succeeds = true);
 }
 
-/* --- receiving -------------------------------------------------------------------------------- */
+/* --- receiving ------------------------------------------------------------------------ */
 
 static int next(struct scene *s, int64_t timeout_ns)
 {
