@@ -60,7 +60,8 @@ static int list_root(const struct cop__place *place, struct names *names)
 	cop__os_close(fd);
 	if (rc != 0) {
 		free(names->name);
-		return cop__fail_os(rc, "list %s", place->root);
+		cop__fail_os(rc, "list %s", place->root);
+		return rc;
 	}
 	if (names->count > 0)
 		qsort(names->name, names->count, sizeof(*names->name), compare_names);
