@@ -2,8 +2,9 @@
  * tests/process/wakeups.c - who sleeps is woken, by each message and by each piece of room
  *
  * Sleeping is bounded in slices, so a lost wake-up does not hang: it makes a round as long as a
- * slice. On a machine that others use too, rounds become that long by themselves, but not often,
- * and not of just that length. So rounds of the length of a slice are counted, and few are allowed.
+ * slice. On a machine that others use too, rounds become that long by themselves, but not of just
+ * that length. So rounds of the length of a slice are counted, and few are allowed: not many more
+ * than of other lengths around it, which are the machine's doing.
  */
 #include "process/stream.h"
 
@@ -40,13 +41,17 @@ static void spin_until(const _Atomic uint64_t *word, uint64_t value)
 /* Few rounds as long as a sleep that nobody ended. */
 static void must_be_woken(const char *what, int64_t *ns, size_t count, int64_t slice_ns)
 {
-	size_t slept = 0;
+	size_t slept = 0, noise = 0;
 
-	for (size_t i = 0; i < count; i++)
-		slept += ns[i] >= slice_ns - slice_ns / 50 && ns[i] <= slice_ns + slice_ns / 10;
+	for (size_t i = 0; i < count; i++) {
+		if (ns[i] >= slice_ns - slice_ns / 50 && ns[i] <= slice_ns + slice_ns / 10)
+			slept++;
+		else if (ns[i] >= slice_ns / 2 && ns[i] <= slice_ns * 2)
+			noise++;
+	}
 	must_int(stream_median(what, ns, count), <, slice_ns / 4);
-	printf("     as long as a slice: %zu\n", slept);
-	must_u64(slept, <=, 2 + count / 2000);
+	printf("     as long as a slice: %zu; around that: %zu\n", slept, noise);
+	must_u64(slept, <=, 2 + count / 2000 + noise);
 }
 
 static struct cop_sub *open_sleeper(const char *topic)
