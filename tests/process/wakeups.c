@@ -8,6 +8,7 @@
  */
 #include "process/stream.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -23,6 +24,16 @@ struct common {
 };
 
 static struct common *common;
+
+/* Each side on a processor of its own, where there are two: on one, nothing happens at once. */
+static void live_on(size_t processor)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(processor, &one);
+	(void)sched_setaffinity(0, sizeof(one), &one);
+}
 
 static void spin_ns(uint64_t ns)
 {
@@ -124,6 +135,7 @@ static void falls_asleep(int line, void *arg)
 	int rc;
 
 	(void)line;
+	live_on(1);
 	if (how == ON_A_DESCRIPTOR)
 		must_int(epoll_ctl(epoll, EPOLL_CTL_ADD, cop_sub_fd(sub), &event), ==, 0);
 	while ((rc = cop_sub_next(sub, &msg, how == ON_THE_BELL ? -1 : 0)) != -EPIPE) {
@@ -149,6 +161,7 @@ static void messages_at_bedtime(enum how how, const char *what)
 	must(ns);
 	common = stream_shared(sizeof(*common));
 	child = test_fork(falls_asleep, &how);
+	live_on(0);
 	must_rc(cop_pub_open(&pub, "bed", NULL), 0);
 	must_rc(cop_pub_wait(pub, 1, -1), 1);
 	for (unsigned i = 0; i < rounds; i++) {
@@ -188,6 +201,7 @@ static void wants_room(int line, void *arg)
 	unsigned rounds = *(unsigned *)arg;
 	struct cop_pub *pub;
 
+	live_on(1);
 	opts.segments = 2;
 	opts.message_max_bytes = WHOLE_SEGMENT;
 	must_rc(cop_pub_open(&pub, "room", &opts), 0);
@@ -213,6 +227,7 @@ static void room_wakes_who_just_falls_asleep(void)
 	must(ns);
 	common = stream_shared(sizeof(*common));
 	child = test_fork(wants_room, &rounds);
+	live_on(0);
 	/* A segment holds one message and a ring two: for the third, the first must go. */
 	for (unsigned i = 1; i + 2 <= rounds; i++) {
 		int64_t start;
