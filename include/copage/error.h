@@ -3,7 +3,8 @@
  *
  * Calls return 0 (or a count) on success and a negative errno on failure. On failure the outputs
  * are untouched, and cop_error_text() says in one sentence which step failed, on which object,
- * why, and what to do about it.
+ * why, and what to do about it. The one exception is the -EAGAIN of cop_sub_next(), which is part
+ * of polling and costs no sentence.
  *
  * One vocabulary, the same in every module:
  *

@@ -83,7 +83,10 @@ static int seek_start(struct cop_sub *sub, struct lane *lane)
 	case COP_FROM_NEWEST:
 		return cop__lane_seek_newest(&lane->reader);
 	case COP_FROM_SEQUENCE:
-		lane->wanted = sub->opts.from_sequence;
+		/* What never was is not lost. */
+		lane->wanted = cop__lane_first(&lane->reader);
+		if (sub->opts.from_sequence > lane->wanted)
+			lane->wanted = sub->opts.from_sequence;
 		rc = cop__lane_seek_sequence(&lane->reader, lane->wanted);
 		if (rc == -EOVERFLOW) {
 			note_gap(lane, lane->wanted);
@@ -131,6 +134,8 @@ static int seek_lane(struct cop_sub *sub, struct lane *lane)
 	if (rc < 0)
 		return rc;
 	rc = fresh ? seek_start(sub, lane) : seek_cursor(sub, lane, cursor_of(sub, lane));
+	if (rc == -EAGAIN)
+		return cop__fail(rc, "read %s: its publisher outruns every look", lane->name);
 	if (rc < 0) {
 		/* Tell its publisher, by a cursor that wants nothing, not to wait for us. */
 		cop__cursor_set(cursor_of(sub, lane), COP__CURSOR_DONE);
@@ -293,7 +298,8 @@ static int visit_member(void *arg, const char *name, uint64_t inode)
 
 	if (rc < 0)
 		sub->incomplete = true;
-	if (rc < 0 && listing->failed == 0)
+	/* That a lane is too fast just now is no news; where reading begins, at open, is. */
+	if (rc < 0 && listing->failed == 0 && !(rc == -EAGAIN && sub->joined))
 		listing->failed = rc;
 	return 0;
 }

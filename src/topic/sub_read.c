@@ -26,6 +26,14 @@ void cop__lane_settle(struct cop_sub *sub, struct lane *lane)
 		stand(sub, lane);
 }
 
+/* A segment was left: its publisher may be waiting for that; and now and then the one who always has
+ * something to read must look who else is there. */
+static void leave_segment(struct cop_sub *sub)
+{
+	cop__bell_check(&sub->topic.bell, &sub->topic.bell.page->space);
+	sub->turn = NULL;
+}
+
 static inline void release(struct cop_sub *sub)
 {
 	struct lane *lane = sub->hand;
@@ -39,12 +47,8 @@ static inline void release(struct cop_sub *sub)
 		return;
 	cop__lane_pass(&lane->reader, &sub->record);
 	stand(sub, lane);
-	if (lane->told_number != left) {
-		/* A segment was left: its publisher may be waiting for that; and now and then the
-		 * one who always has something to read must look who else is there. */
-		cop__bell_check(&sub->topic.bell, &sub->topic.bell.page->space);
-		sub->turn = NULL;
-	}
+	if (lane->told_number != left)
+		leave_segment(sub);
 }
 
 /* Those who take look with sub->record itself, which belongs to nobody while nothing is in hand: a
@@ -52,6 +56,11 @@ static inline void release(struct cop_sub *sub)
 static inline int hand_out(struct cop_sub *sub, struct lane *lane, const void *data,
 			   struct cop_msg *msg)
 {
+	/* The message begins a segment. What lies before it is not held up until it is released. */
+	if (lane->told_number != lane->reader.number) {
+		stand(sub, lane);
+		leave_segment(sub);
+	}
 	sub->hand = lane;
 	sub->checked = false;
 	msg->data = data;
