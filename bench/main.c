@@ -61,7 +61,7 @@ static double positive(const char *what, const char *text)
 	char *end;
 	double x = strtod(text, &end);
 
-	if (*end || !(x > 0) || x > 86400)
+	if (*end || !(x > 0) || x > 1e7)
 		usage(what, text);
 	return x;
 }
