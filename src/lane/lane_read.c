@@ -108,22 +108,28 @@ static int segment_number(const struct cop__lane_reader *reader, uint64_t positi
 	return 0;
 }
 
-/* Enter the segment that a word of the hot page points to, however often that moves meanwhile. */
+/* Enter the segment that a word of the hot page points to, however often that moves meanwhile. One
+ * that does not move, and leads to no segment, is damaged. */
 static int seek_pointer(struct cop__lane_reader *reader, const uint64_t *pointer)
 {
-	uint64_t number, first;
+	uint64_t number, first, last = COP__SEGMENT_CLOSED;
+	int moved = 0;
 
 	for (int i = 0; i < SEEK_TRIES; i++) {
 		/* [L5] acquire: the pointer before its segment. Pairs with open_segment. */
-		if (segment_number(reader, cop__load_acquire(pointer), &number) < 0)
+		uint64_t position = cop__load_acquire(pointer);
+
+		if (segment_number(reader, position, &number) < 0)
 			return -EBADMSG;
 		if (enter(reader, number, &first) == 0) {
 			reader->sequence = first;
 			return 0;
 		}
+		moved += position != last;
+		last = position;
 		cop__pause();
 	}
-	return -EAGAIN;
+	return moved > 1 ? -EAGAIN : -EBADMSG;
 }
 
 int cop__lane_seek_oldest(struct cop__lane_reader *reader)

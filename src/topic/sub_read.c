@@ -26,8 +26,8 @@ void cop__lane_settle(struct cop_sub *sub, struct lane *lane)
 		stand(sub, lane);
 }
 
-/* A segment was left: its publisher may be waiting for that; and now and then the one who always has
- * something to read must look who else is there. */
+/* A segment was left: its publisher may be waiting for that; and now and then the one who always
+ * has something to read must look who else is there. */
 static void leave_segment(struct cop_sub *sub)
 {
 	cop__bell_check(&sub->topic.bell, &sub->topic.bell.page->space);
