@@ -39,8 +39,8 @@ subscriber() {
 
 # The same once more without check sums, which take most of the time above.
 race() {
-	local i pids=()
-	for i in 1 2; do
+	local pids=()
+	for _ in 1 2; do
 		"$copage" sub "$topic" --raw --until-closed >/dev/null &
 		pids+=($!)
 	done

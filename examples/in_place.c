@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WIDTH = 320, HEIGHT = 240, PICTURES = 1000 };
+enum { PICTURE = 320 * 240, PICTURES = 1000 }; /* bytes of one, and how many */
 
 static int fail(void)
 {
@@ -28,10 +28,10 @@ static int camera(void)
 	if (cop_pub_open(&pub, "camera", NULL) < 0 || cop_pub_wait(pub, 1, -1) < 0)
 		return fail();
 	for (int i = 0; i < PICTURES; i++) {
-		if (cop_pub_reserve(pub, WIDTH * HEIGHT, &picture) < 0)
+		if (cop_pub_reserve(pub, PICTURE, &picture) < 0)
 			return fail();
-		memset(picture, i, WIDTH * HEIGHT); /* draw, right into shared memory */
-		if (cop_pub_commit(pub, WIDTH * HEIGHT) < 0)
+		memset(picture, i, PICTURE); /* draw, right into shared memory */
+		if (cop_pub_commit(pub, PICTURE) < 0)
 			return fail();
 	}
 	cop_pub_close(&pub);
