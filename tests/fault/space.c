@@ -279,6 +279,14 @@ static void a_read_only_file_system_is_an_error(void)
 	must_rc(cop_topic_remove(topic, 0), 0);
 }
 
+/* On a file system of another device than the one it is mounted in. */
+static bool is_kernels_own(const char *path)
+{
+	struct stat at, root;
+
+	return stat(path, &at) == 0 && stat("/", &root) == 0 && at.st_dev != root.st_dev;
+}
+
 static void a_file_system_without_unnamed_files_is_refused(void)
 {
 	/* Directories that may be written and cannot hold a file without a name, or any file. */
@@ -289,7 +297,8 @@ static void a_file_system_without_unnamed_files_is_refused(void)
 		char name[100];
 		int rc;
 
-		if (access(roots[i], F_OK) < 0)
+		/* In a bare root some of them are plain directories, or missing. */
+		if (!is_kernels_own(roots[i]))
 			continue;
 		snprintf(name, sizeof(name), "%s/t", roots[i]);
 		test_note("%s", name);
