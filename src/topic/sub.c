@@ -90,7 +90,10 @@ static int open_and_join(struct cop_sub *sub, const char *topic)
 
 		if (rc < 0)
 			return rc;
+		/* One who is so fast each time means harm, and must keep nobody out. */
+		sub->tired = tries > 5;
 		rc = join(sub);
+		sub->tired = false;
 		if (rc == 0)
 			return 0;
 		cop__topic_give_up(&sub->topic);

@@ -134,7 +134,7 @@ static int seek_lane(struct cop_sub *sub, struct lane *lane)
 	if (rc < 0)
 		return rc;
 	rc = fresh ? seek_start(sub, lane) : seek_cursor(sub, lane, cursor_of(sub, lane));
-	if (rc == -EAGAIN)
+	if (rc == -EAGAIN && !sub->tired)
 		return cop__fail(rc, "read %s: its publisher outruns every look", lane->name);
 	if (rc < 0) {
 		/* Tell its publisher, by a cursor that wants nothing, not to wait for us. */

@@ -56,6 +56,7 @@ struct cop_sub {
 	uint32_t members_seen; /* the bell's counter when they were listed last */
 	bool incomplete; /* a lane could not be attached for want of something */
 	bool joined; /* the lanes that were there are attached */
+	bool tired; /* of lanes that cannot be attached because they are too fast */
 	struct cop__sub_past past;
 	bool removed; /* its own file was taken away */
 	bool removed_told;
