@@ -380,11 +380,59 @@ static void a_lane_full_of_lies_harms_no_reader(void)
 	sound_close(&sound);
 }
 
+/* Says all the time that its oldest segment is another one, and never one that is there. */
+static void be_never_there(int line, void *arg)
+{
+	struct cop_pub_opts opts = small_pub(NULL);
+	struct cop__lane_hot *hot;
+	struct cop_pub *pub;
+	char file[200];
+	uint8_t *base;
+	size_t size;
+
+	(void)arg;
+	must_rc(cop_pub_open(&pub, topic, &opts), 0);
+	snprintf(file, sizeof(file), "members/pub.%s", cop_pub_name(pub));
+	base = map_file(file, &size);
+	hot = (struct cop__lane_hot *)(base + COP__LANE_HOT_OFFSET);
+	for (uint64_t number = 1000;; number++) {
+		if (number == 2000)
+			test_tell(line, "ready");
+		__atomic_store_n(&hot->low, number * STREAM_SEGMENT, __ATOMIC_RELAXED);
+		__atomic_store_n(&hot->head, number * STREAM_SEGMENT, __ATOMIC_RELAXED);
+	}
+}
+
+/* It may keep its own messages; it keeps nobody out of the topic. */
+static void a_lane_that_cannot_be_caught_keeps_nobody_out(void)
+{
+	struct test_child enemy;
+	struct sound sound;
+	int64_t start;
+
+	name_topic();
+	enemy = test_fork(be_never_there, NULL);
+	must_str(test_hear(enemy.line), "ready");
+	start = test_now_ns();
+	sound_open(&sound, topic);
+	for (uint32_t from = COP_FROM_OLDEST; from <= COP_FROM_SEQUENCE; from++)
+		read_mad(COP_SUB_LOSSLESS, 0, from, 0);
+	look_at_mad();
+	must_int(test_now_ns() - start, <, 5000 * MS);
+	for (int i = 0; i < 10; i++) {
+		stream_send_many(sound.pub, 15);
+		sound_receive(&sound);
+	}
+	test_kill(&enemy, SIGKILL);
+	sound_close(&sound);
+}
+
 static const struct test_case cases[] = {
 	TEST(a_bell_that_is_rung_at_random_only_delays, .check = TEST_FDS | TEST_EMPTY_ROOT,
 	     .timeout_s = 60),
 	TEST(a_sleeper_that_is_disarmed_wakes_late, .check = TEST_FDS | TEST_EMPTY_ROOT),
 	TEST(random_cursors_harm_nobody_else, .check = TEST_FDS),
+	TEST(a_lane_that_cannot_be_caught_keeps_nobody_out, .check = TEST_FDS),
 	TEST(a_lane_full_of_lies_harms_no_reader, .check = TEST_FDS, .timeout_s = 60),
 	{ 0 },
 };

@@ -248,6 +248,23 @@ static void a_split_world_is_told(void)
 	sound_close(&sound);
 }
 
+/* A name that leads to somebody else's file meanwhile is not removed with one's own. */
+static void nobody_takes_anothers_file_along(void)
+{
+	struct cop_sub_opts opts = quick_sub(NULL);
+	struct cop_sub *sub;
+	char file[800];
+
+	name_topic();
+	must_rc(cop_topic_create(topic, NULL), 0);
+	must_rc(cop_sub_open(&sub, topic, &opts), 0);
+	snprintf(file, sizeof(file), "%s/members/sub.%s", topic, cop_sub_name(sub));
+	must_int(unlink(file), ==, 0);
+	tree_write(file, "another's", 9, 0600);
+	cop_sub_close(&sub);
+	must_int(access(file, F_OK), ==, 0);
+}
+
 /* --- 11: process ids ------------------------------------------------------------------ */
 
 static enum cop_member_state state_of_p(void)
@@ -464,6 +481,7 @@ static const struct test_case cases[] = {
 	TEST(modes_are_exact_in_spite_of_umask, .check = TEST_FDS),
 	TEST(files_of_others_open_in_a_sticky_directory, .check = TEST_FDS, .needs = TEST_ROOT),
 	TEST(a_split_world_is_told, .check = TEST_FDS | TEST_EMPTY_ROOT),
+	TEST(nobody_takes_anothers_file_along, .check = TEST_FDS),
 	TEST(process_ids_decide_nothing, .check = TEST_FDS),
 	TEST(no_space_is_an_error_at_once, .check = TEST_FDS | TEST_EMPTY_ROOT,
 	     .tmpfs_bytes = 64 << 10),
